@@ -24,8 +24,9 @@ class Read:
     """One thing a step looks at.
 
     layer: "plate", "clean", "guide", or a layer made earlier in the recipe. offsets: frames relative to the step's
-    frame; past the ends the end frame repeats. space (plate and clean only): "scene" is linear Rec.709 light,
-    unclipped; "encoded" is the same through the shot's invertible network encoding, about 0..1 (see encoding.py).
+    frame; past the ends the end frame repeats. space (plate and clean only): "scene" is scene-linear light in
+    the primaries that results are delivered in, unclipped; "encoded" is linear Rec.709 through the shot's invertible
+    network encoding, about 0..1 (see encoding.py).
     """
 
     layer: str
