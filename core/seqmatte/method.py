@@ -89,7 +89,7 @@ class Method(Protocol):
 
 
 def guide_kind(guide: Layer) -> str:
-    """"mask", "trimap" or "alpha"."""
+    """ "mask", "trimap" or "alpha"."""
     return guide.channels[0]
 
 

@@ -1,0 +1,109 @@
+"""Keys made of content: digests of files, remembered by stat, and of plain values."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+from seqmatte.errors import PlateError
+
+# A file younger than this when it was hashed may change again within its timestamp's granularity.
+SETTLED_SECONDS = 2.0
+
+
+def digest(*parts: object) -> str:
+    """A sha256 of plain values (numbers, texts, lists, dicts): 64 hex digits."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=list)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def home() -> Path:
+    """The user's folder of caches and settings: $SEQMATTE_HOME, else the system's cache folder."""
+    if named := os.environ.get("SEQMATTE_HOME"):
+        return Path(named)
+    base = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "seqmatte"
+
+
+class FileDigests:
+    """The sha256 of files, remembered by path, size, time and inode.
+
+    The memory is a local database per machine; where it cannot be written, digests are remembered in the process
+    only. Thread-safe.
+    """
+
+    def __init__(self, database: Path | None = None) -> None:
+        self._lock = threading.Lock()
+        self._seen: dict[str, tuple[tuple[int, int, int], float, str]] = {}
+        self._database = self._opened(database or home() / "digests.sqlite")
+
+    def of(self, path: str | os.PathLike[str]) -> str:
+        """The digest of a file's bytes.
+
+        Raises FileNotFoundError and other OSErrors as they are, and PlateError when the file changes while it is read.
+        """
+        real = os.path.realpath(path)
+        stamp = _stamp(real)
+        known = self._remembered(real)
+        if known and known[0] == stamp and known[1] - stamp[1] / 1e9 > SETTLED_SECONDS:
+            return known[2]
+        read_at = time.time()
+        with open(real, "rb") as file:
+            made = hashlib.file_digest(file, "sha256").hexdigest()
+        if _stamp(real) != stamp:
+            raise PlateError("the file changed while it was read; wait until it is written", path=path)
+        self._remember(real, stamp, read_at, made)
+        return made
+
+    def _remembered(self, real: str) -> tuple[tuple[int, int, int], float, str] | None:
+        with self._lock:
+            if real in self._seen or self._database is None:
+                return self._seen.get(real)
+            with contextlib.suppress(sqlite3.Error):
+                query = "select size, time, inode, read_at, digest from files where path = ?"
+                row = self._database.execute(query, (real,)).fetchone()
+                if row:
+                    self._seen[real] = ((row[0], row[1], row[2]), row[3], row[4])
+            return self._seen.get(real)
+
+    def _remember(self, real: str, stamp: tuple[int, int, int], read_at: float, made: str) -> None:
+        with self._lock:
+            self._seen[real] = (stamp, read_at, made)
+            if self._database is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    row = (real, *stamp, read_at, made)
+                    self._database.execute("insert or replace into files values (?, ?, ?, ?, ?, ?)", row)
+
+    @staticmethod
+    def _opened(path: Path) -> sqlite3.Connection | None:
+        table = (
+            "create table if not exists files "
+            "(path text primary key, size int, time int, inode int, read_at real, digest text)"
+        )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+            database.execute("pragma journal_mode = wal")
+            database.execute("pragma synchronous = off")
+            database.execute(table)
+        except (OSError, sqlite3.Error):
+            # Only a memory: without it files are hashed again.
+            return None
+        return database
+
+    def close(self) -> None:
+        with self._lock:
+            if self._database is not None:
+                self._database.close()
+                self._database = None
+
+
+def _stamp(real: str) -> tuple[int, int, int]:
+    found = os.stat(real)
+    return found.st_size, found.st_mtime_ns, found.st_ino
