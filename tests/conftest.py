@@ -1,0 +1,15 @@
+"""Fixtures that every test file may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shots import TinyShot, write_tiny_shot
+
+
+@pytest.fixture
+def tiny_shot(tmp_path: Path) -> TinyShot:
+    """64 x 48, frames 1-12, tagged linear Rec.709; alpha, foreground and background known exactly."""
+    return write_tiny_shot(tmp_path / "tiny")
