@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,6 +25,11 @@ def scaled(x: Tensor, ratio: float) -> Tensor:
     It differs from a resize to the same size wherever H * ratio is not whole; RVM's weights expect this one.
     """
     return F.interpolate(x, scale_factor=ratio, mode="bilinear", align_corners=False, recompute_scale_factor=False)
+
+
+def as_clips(frames: Tensor, batch: Sequence[int]) -> Tensor:
+    """[B * T, C, H, W] as [B, T, C, H, W], where batch is (B, T)."""
+    return frames.reshape(*batch, *frames.shape[1:])
 
 
 def padded(x: Tensor, multiple: int = 16) -> tuple[Tensor, tuple[int, int, int, int]]:

@@ -1,0 +1,87 @@
+"""The published networks of part A give the numbers of their references, with the same keys and shapes.
+
+Each vector names its weights by a seed (tests/parity/fill.py), its inputs and its cases. Another folder of the
+same layout is taken from SEQMATTE_PARITY_DIR.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from parity import fill
+from seqmatte import networks
+
+FOLDER = Path(os.environ.get("SEQMATTE_PARITY_DIR", Path(__file__).parents[1] / "parity"))
+LIMIT = 1e-4
+
+
+def rvm(model):
+    return networks.build("rvm", backbone=model["variant"], refiner=model["refiner"])
+
+
+def rvm_cases(network, inputs, cases):
+    for case, facts in cases.items():
+        detail = facts["options"]["downsample_ratio"]
+        clip = inputs["hr" if case == "refine" else "clip"]
+        if case == "clip":
+            yield "clip/pha", network(clip[None], None, detail)[1]
+            continue
+        state = None
+        for t, plate in enumerate(clip[:, None]):
+            if case == "seg":
+                logits, state = network.segment(plate, state, detail)
+                yield f"seg/seg{t}", logits
+                continue
+            foreground, alpha, state = network(plate, state, detail)
+            yield f"{case}/fgr{t}", foreground
+            yield f"{case}/pha{t}", alpha
+        for index, hidden in enumerate(state, 1):
+            yield f"{case}/r{index}", hidden
+
+
+FAMILIES = {
+    "RVM": (rvm, rvm_cases),
+}
+
+
+def vectors():
+    known = ("rvm_", "bgm", "stcn", "hmmn", "own_")
+    return sorted(file for file in FOLDER.glob("*.npz") if file.name.startswith(known))
+
+
+def rebuilt_inputs(spec):
+    """The inputs, made again from their recipe and checked against their fingerprint."""
+    made = {}
+    for name, recipe in spec["inputs"].items():
+        array = getattr(fill, recipe["fn"])(*recipe["args"])
+        assert fill.checksum(array) == recipe["crc"], name
+        made[name] = torch.from_numpy(array)
+    return made
+
+
+def shapes(network):
+    return {key: list(value.shape) for key, value in network.state_dict().items()}
+
+
+def published_shapes(file):
+    return json.loads(file.with_suffix(".keys.json").read_text())
+
+
+@pytest.mark.parametrize("file", vectors(), ids=lambda file: file.stem)
+def test_a_published_network_gives_its_reference_numbers(file):
+    arrays = np.load(file)
+    spec = json.loads(str(arrays["spec"]))
+    build, run = FAMILIES[spec["model"]["family"]]
+    network = build(spec["model"])
+    assert shapes(network) == published_shapes(file)
+    fill.fill_module(network, spec["seed"])
+    expected = {name for name in arrays.files if name != "spec"}
+    with torch.inference_mode():
+        made = dict(run(network, rebuilt_inputs(spec), spec["cases"]))
+    assert expected <= made.keys()
+    differences = {name: float(np.abs(made[name].numpy() - arrays[name]).max()) for name in expected}
+    assert {name: d for name, d in differences.items() if not d <= LIMIT} == {}
