@@ -43,7 +43,49 @@ def rvm_cases(network, inputs, cases):
             yield f"{case}/r{index}", hidden
 
 
+def bgm2(model):
+    return networks.build(
+        "bgm2", backbone=model["backbone"], part=model["type"], kernel=model.get("refine_kernel_size", 3)
+    )
+
+
+def bgm2_cases(network, inputs, cases):
+    for case, facts in cases.items():
+        options = facts["options"]
+        if case == "base":
+            outputs = network(inputs["src"], inputs["bgr"])
+            yield from zip(("base/pha", "base/fgr", "base/err", "base/hid"), outputs, strict=True)
+            continue
+        pictures = slice(None) if case == "sampling" else slice(1)
+        matte = network(
+            inputs["src"][pictures],
+            inputs["bgr"][pictures],
+            options["backbone_scale"],
+            options["refine_mode"],
+            options.get("refine_sample_pixels", 80_000),
+            options.get("refine_threshold", 0.1),
+        )
+        names = ("pha", "fgr", "pha_sm", "fgr_sm", "err_sm", "ref_sm")
+        yield from ((f"{case}/{name}", made) for name, made in zip(names, matte, strict=True))
+
+
+def bgm1(model):
+    if "n_blocks1" in model:
+        return networks.build("bgm1", shared=model["n_blocks1"], own=model["n_blocks2"])
+    return networks.build("bgm1", part="discriminator")
+
+
+def bgm1_cases(network, inputs, cases):
+    if "image" in inputs and len(inputs) == 1:
+        yield "forward/score", network(inputs["image"])
+        return
+    outputs = network(inputs["image"], inputs["back"], inputs["seg"], inputs["multi"])
+    yield from zip(("forward/alpha", "forward/fg"), outputs, strict=True)
+
+
 FAMILIES = {
+    "BGMv2": (bgm2, bgm2_cases),
+    "BackgroundMatting v1": (bgm1, bgm1_cases),
     "RVM": (rvm, rvm_cases),
 }
 
