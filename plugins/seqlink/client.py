@@ -1,0 +1,399 @@
+"""The host's end of the wire: starts a worker process, asks, listens, cancels, restarts.
+
+    worker = Worker(settings.command(settings.load()))
+    worker.start()
+    call = worker.send("render", {"shot": shot.to_dict()})
+    for event in call.events():              # in a thread of the host, or:
+        ...
+    call.poll()                              # from a timer: what has come since, never waits
+    call.result()                            # {"frames": "1-12"}, or raises WorkerError
+
+One reading thread per worker sorts lines into the queues of the calls they belong to. It never touches the host:
+everything a host does with a message happens in the thread that takes it out of the queue.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import itertools
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any, Callable
+
+from . import wire
+
+Listener = Callable[[wire.Request], None]
+Event = wire.Request
+
+# What a host sets for its own Python, Qt and libraries, and what would make another Python load the wrong ones.
+# OCIO stays: an adapter writes the config it works with into the Shot, and a Shot that names none means $OCIO, in
+# the worker as in the shell.
+STRIPPED = (
+    "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONEXECUTABLE", "PYTHONPLATLIBDIR", "PYTHONOPTIMIZE",
+    "PYTHONINSPECT", "PYTHONWARNINGS", "__PYVENV_LAUNCHER__",
+    "LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH", "DYLD_INSERT_LIBRARIES",
+)  # fmt: skip
+STRIPPED_PREFIXES = ("QT_", "QML_")
+
+HELLO_SECONDS = 60.0
+STOP_SECONDS = 5.0
+_LAST_WORDS = 40
+
+
+class WorkerError(Exception):
+    """The worker could not do what was asked. code: one of wire.CODES, or below zero for the wire's own.
+
+    data: frame, path and field where the error is about one; kind, the error's class in the engine.
+    """
+
+    def __init__(self, message: str, code: int = 1, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.data = dict(data or {})
+
+    @property
+    def cancelled(self) -> bool:
+        return self.code == wire.CANCELLED
+
+
+class WorkerMissing(WorkerError):
+    """There is nothing to start, or it cannot be started."""
+
+
+class WorkerDied(WorkerError):
+    """The process ended before it answered; the message ends with what it said last."""
+
+
+class WorkerRubbish(WorkerError):
+    """The process printed something that is not the protocol."""
+
+
+class Call:
+    """One request on its way. Its messages wait in a queue of its own until the host takes them."""
+
+    def __init__(self, worker: Worker, id: int, method: str) -> None:
+        self.id = id
+        self.method = method
+        self.done = False
+        self._worker = worker
+        self._arrived: queue.SimpleQueue[wire.Message | WorkerError] = queue.SimpleQueue()
+        self._result: Any = None
+        self._error: WorkerError | None = None
+
+    def poll(self) -> list[Event]:
+        """The events that have come since; never waits. Look at `done` afterwards."""
+        events = []
+        while not self.done:
+            try:
+                event = self._take(self._arrived.get_nowait())
+            except queue.Empty:
+                break
+            if event is not None:
+                events.append(event)
+        return events
+
+    def events(self, timeout: float | None = None) -> Iterator[Event]:
+        """Events as they come, until the answer. Raises WorkerError when none comes for `timeout` seconds."""
+        while not self.done:
+            try:
+                event = self._take(self._arrived.get(timeout=timeout))
+            except queue.Empty:
+                raise WorkerError(f"no answer to {self.method} within {timeout:g} seconds") from None
+            if event is not None:
+                yield event
+
+    def result(self, timeout: float | None = None, listen: Listener | None = None) -> Any:
+        """The answer, waiting for it. Raises WorkerError: refused, cancelled, or the worker is gone."""
+        for event in self.events(timeout):
+            if listen is not None:
+                listen(event)
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    @property
+    def error(self) -> WorkerError | None:
+        """Why it failed, once done; None while it runs and when it went well."""
+        return self._error
+
+    def cancel(self) -> None:
+        """Asks the worker to stop this call; its answer is then an error with code 130."""
+        if not self.done:
+            self._worker.cancel(self.id)
+
+    def _take(self, message: wire.Message | WorkerError) -> Event | None:
+        if isinstance(message, wire.Request):
+            return message
+        self.done = True
+        if isinstance(message, WorkerError):
+            self._error = message
+        elif isinstance(message, wire.Failure):
+            self._error = WorkerError(message.message, message.code, message.data)
+        else:
+            self._result = message.result
+        return None
+
+
+class Worker:
+    """One worker process. Methods may be called from any thread.
+
+    command: program and arguments, e.g. [python, "-m", "seqmatte", "worker"]. env: variables set for the worker on
+    top of the host's, after those in STRIPPED were taken out. listen: gets log lines and other messages that belong
+    to no call; it runs in the reading thread and must not touch the host.
+    """
+
+    def __init__(
+        self, command: Sequence[str], env: Mapping[str, str] | None = None, listen: Listener | None = None
+    ) -> None:
+        self.command = list(command)
+        self.hello: dict[str, Any] = {}
+        self._env = dict(env or {})
+        self._listen = listen
+        self._lifetime = threading.RLock()  # starting and ending; never wanted by the reading thread
+        self._lock = threading.RLock()  # the table of calls, and writing whole lines
+        self._process: subprocess.Popen[bytes] | None = None
+        self._calls: dict[int, Call] = {}
+        self._ids = itertools.count(1)
+        self._words: collections.deque[str] = collections.deque(maxlen=_LAST_WORDS)
+        self._readers: list[threading.Thread] = []
+
+    @property
+    def running(self) -> bool:
+        process = self._process
+        return process is not None and process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def start(self) -> dict[str, Any]:
+        """Starts the process and greets it; the answer to hello. Does nothing when it runs.
+
+        Raises WorkerMissing, WorkerDied, WorkerRubbish, or WorkerError when it speaks another protocol.
+        """
+        with self._lifetime:
+            if self.running and self.hello:
+                return self.hello
+            self._launch()
+            try:
+                self.hello = self._greeted()
+            except WorkerError:
+                self._kill()
+                raise
+            return self.hello
+
+    def ask(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+        listen: Listener | None = None,
+    ) -> Any:
+        """Sends a request and waits for the answer; starts the worker if it is not running. Raises WorkerError."""
+        return self.send(method, params).result(timeout, listen)
+
+    def send(self, method: str, params: Mapping[str, Any] | None = None) -> Call:
+        """Sends a request, without waiting; starts the worker if it is not running."""
+        self.start()
+        return self._post(method, params)
+
+    def cancel(self, id: int) -> None:
+        """Asks the worker to stop a call. A worker that is gone has stopped already."""
+        if self.running:
+            self._post("cancel", {"id": id})
+
+    def restart(self) -> dict[str, Any]:
+        """A fresh process; calls that were running end with WorkerDied."""
+        with self._lifetime:
+            self._kill()
+            return self.start()
+
+    def stop(self) -> None:
+        """Ends the process, safe to call twice: by closing its input (to it, the host's end), then by force."""
+        with self._lifetime:
+            process = self._process
+            if process is not None and process.poll() is None:
+                self._close_input(process)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(STOP_SECONDS)
+            self._kill()
+
+    def last_words(self) -> str:
+        """The last lines of the worker's standard error."""
+        return "\n".join(self._words)
+
+    def _post(self, method: str, params: Mapping[str, Any] | None) -> Call:
+        with self._lock:
+            call = Call(self, next(self._ids), method)
+            process = self._process
+            self._calls[call.id] = call
+            line = wire.written(wire.Request(method, dict(params or {}), call.id))
+            try:
+                if process is None or process.stdin is None:
+                    raise OSError("not running")
+                process.stdin.write(line)
+                process.stdin.flush()
+            except (OSError, ValueError):
+                # The reading thread sees the end too, but may have gone through the calls before this one was added.
+                self._fail([call], self._death(process))
+            return call
+
+    def _launch(self) -> None:
+        self._kill()
+        self._words.clear()
+        try:
+            self._process = process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**stripped(os.environ), **self._env},
+                **_own_session(),
+            )
+        except (OSError, ValueError) as error:
+            raise WorkerMissing(
+                f"cannot start the engine: {error}. Set the engine's Python in the preferences: {self.command[0]!r}"
+            ) from None
+        errors = threading.Thread(target=self._read_errors, args=(process,), daemon=True)
+        lines = threading.Thread(target=self._read_lines, args=(process, errors), daemon=True)
+        self._readers = [errors, lines]
+        for thread in self._readers:
+            thread.start()
+
+    def _greeted(self) -> dict[str, Any]:
+        greeting = self._post("hello", {"protocol": wire.PROTOCOL}).result(HELLO_SECONDS)
+        spoken = greeting.get("protocol") if isinstance(greeting, dict) else None
+        if spoken != wire.PROTOCOL:
+            raise WorkerError(
+                f"the engine speaks protocol {spoken}, this plug-in {wire.PROTOCOL}: update the older one"
+            )
+        return dict(greeting)
+
+    def _read_lines(self, process: subprocess.Popen[bytes], errors: threading.Thread) -> None:
+        stream = _open_stream(process.stdout)
+        problem: WorkerError | None = None
+        while problem is None:
+            line = stream.readline(wire.LONGEST_LINE)
+            if not line:
+                break
+            try:
+                self._deliver(_from_worker(line))
+            except wire.WireError:
+                problem = WorkerRubbish(
+                    f"{self.command[0]} printed what is not the engine's protocol: {_shown(line)}. "
+                    "Is this the Python that has seqmatte installed?"
+                )
+                _end(process)
+        # Its last words explain the end, so they are read to theirs first.
+        process.wait()
+        errors.join(STOP_SECONDS)
+        with self._lock:
+            left, self._calls = list(self._calls.values()), {}
+            self._fail(left, problem or self._death(process))
+
+    def _read_errors(self, process: subprocess.Popen[bytes]) -> None:
+        for line in iter(lambda: _open_stream(process.stderr).readline(4096), b""):
+            self._words.append(line.decode("utf-8", "replace").rstrip())
+
+    def _deliver(self, message: wire.Message) -> None:
+        id = message.params.get("id") if isinstance(message, wire.Request) else message.id
+        with self._lock:
+            call = self._calls.get(id) if isinstance(id, int) else None
+            if call is not None and not isinstance(message, wire.Request):
+                del self._calls[call.id]
+        if call is not None:
+            call._arrived.put(message)
+        elif isinstance(message, wire.Request) and self._listen is not None:
+            self._listen(message)
+
+    def _fail(self, calls: Sequence[Call], error: WorkerError) -> None:
+        for call in calls:
+            self._calls.pop(call.id, None)
+            call._arrived.put(error)
+
+    def _death(self, process: subprocess.Popen[bytes] | None) -> WorkerDied:
+        code = process.poll() if process else None
+        how = "is not running" if code is None else _ending(code)
+        words = self.last_words()
+        return WorkerDied(f"the engine {how}" + (f". It said last:\n{words}" if words else ""))
+
+    def _close_input(self, process: subprocess.Popen[bytes]) -> None:
+        # A write may hold the lock for ever where the process does not read; killing it sets that write free.
+        if not process.stdin or not self._lock.acquire(timeout=STOP_SECONDS):
+            return
+        try:
+            with contextlib.suppress(OSError):  # gone already, with something unsent in the pipe
+                process.stdin.close()
+        finally:
+            self._lock.release()
+
+    def _kill(self) -> None:
+        process, readers = self._process, self._readers
+        self.hello = {}
+        if process is None:
+            return
+        if process.poll() is None:
+            _end(process)
+        process.wait()
+        for thread in readers:
+            if thread is not threading.current_thread():
+                thread.join(STOP_SECONDS)
+        self._close_input(process)
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()
+        self._process = None
+
+
+def stripped(environment: Mapping[str, str]) -> dict[str, str]:
+    """A host's environment without what is meant for the host alone (STRIPPED, STRIPPED_PREFIXES)."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.upper() not in STRIPPED and not name.upper().startswith(STRIPPED_PREFIXES)
+    }
+
+
+def _own_session() -> dict[str, Any]:
+    """A Ctrl-C in the host's terminal is not meant for the worker, and no console window may open."""
+    if sys.platform == "win32":
+        return {"creationflags": 0x08000000}  # CREATE_NO_WINDOW
+    return {"start_new_session": True}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kills it, and with it what a wrapper script may have started."""
+    with contextlib.suppress(OSError):
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _from_worker(line: bytes) -> wire.Message:
+    message = wire.read(line)
+    if isinstance(message, wire.Request) and message.id is not None:
+        raise wire.WireError(wire.INVALID_REQUEST, "a worker asks nothing; this is an echo")
+    return message
+
+
+def _open_stream(stream: IO[bytes] | None) -> IO[bytes]:
+    if stream is None:
+        raise WorkerError("the worker was started without pipes")
+    return stream
+
+
+def _ending(code: int) -> str:
+    return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+
+def _shown(line: bytes) -> str:
+    text = line.decode("utf-8", "replace").strip()
+    return repr(text if len(text) <= 200 else text[:200] + "...")
