@@ -1,0 +1,248 @@
+"""Layers on disk under keys made of content.
+
+An entry is one EXR (a layer) or one .npz (a snapshot of a walk's state), written beside its place and renamed, so
+that several processes may share the folder without locks: two that make the same entry make the same bytes, and the
+last rename wins. Nothing is ever invalidated; what is not asked for again is pruned by age.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import socket
+import time
+import zipfile
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seqmatte import exr
+from seqmatte.errors import CacheError, OutputError, PlateError
+from seqmatte.keys import home
+from seqmatte.layer import Layer
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+# A lease that was not renewed for this long belongs to a process that is gone.
+LEASE_SECONDS = 600.0
+TEMPORARY_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a cache folder holds. entries and bytes; leases: jobs that run now."""
+
+    entries: int
+    bytes: int
+    leases: int
+
+
+class Cache:
+    """root: the folder, made when first written to; None is the user's own. Safe between processes and threads."""
+
+    def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
+        self.root = Path(root) if root else home() / "layers"
+
+    def path(self, key: str) -> Path:
+        """Where the layer of a key lies, or would lie."""
+        return self.root / key[:2] / f"{key}.exr"
+
+    def __contains__(self, key: str) -> bool:
+        return self.path(key).exists()
+
+    def get(self, key: str) -> Layer | None:
+        """The layer, verified against the digest stored in it; None where there is none or it is damaged."""
+        path = self.path(key)
+        if not path.exists():
+            return None
+        try:
+            layer = exr.read(path)
+        except (PlateError, OSError):
+            return self._dropped(path)
+        facts = dict(layer.facts)
+        if facts.pop("key", None) != key or facts.pop("digest", None) != exr.pixel_digest(layer):
+            return self._dropped(path)
+        _touch(path)
+        return replace(layer, facts=facts)
+
+    def put(self, key: str, layer: Layer, half: Collection[str] = ()) -> None:
+        """Writes a layer whose pixels are already as they will be read back (exr.quantised).
+
+        Raises CacheError when the folder cannot be written or the disk is full.
+        """
+        path = self.path(key)
+        facts = {**layer.facts, "key": key, "digest": exr.pixel_digest(layer)}
+        self._make_folder(path.parent)
+        try:
+            exr.write(path, replace(layer, facts=facts), half=half)
+        except (OutputError, OSError) as error:
+            raise CacheError(f"the cache cannot be written: {error}", path=path) from error
+
+    def get_state(self, key: str) -> dict[str, npt.NDArray[Any]] | None:
+        """A snapshot, bit for bit as it was put; None where there is none or it is damaged."""
+        path = self._state_path(key)
+        try:
+            packed = path.read_bytes()
+        except OSError:
+            return None
+        if hashlib.sha256(packed[:-32]).digest() != packed[-32:]:
+            path.unlink(missing_ok=True)
+            return None
+        _touch(path)
+        with np.load(io.BytesIO(packed[:-32]), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+
+    def put_state(self, key: str, arrays: Arrays) -> None:
+        """Stores a snapshot. Raises CacheError as `put` does."""
+        path = self._state_path(key)
+        packed = _packed(arrays)
+        self._make_folder(path.parent)
+        try:
+            _write_whole(path, packed + hashlib.sha256(packed).digest())
+        except OSError as error:
+            raise CacheError(f"the cache cannot be written: {error}", path=path) from error
+
+    def has_state(self, key: str) -> bool:
+        return self._state_path(key).exists()
+
+    @contextlib.contextmanager
+    def lease(self, keys: Iterable[str]) -> Iterator[Lease]:
+        """While it is held, pruning by any process spares these keys."""
+        lease = Lease(self.root / "leases", sorted(set(keys)))
+        try:
+            yield lease
+        finally:
+            lease.end()
+
+    def contents(self) -> Contents:
+        files = [found for _, found in self._entries()]
+        return Contents(len(files), sum(found.st_size for found in files), len(self._leases()))
+
+    def prune(self, limit: int) -> int:
+        """Deletes the entries not used for longest until at most `limit` bytes are left; gives the bytes freed.
+
+        Entries that a running job has leased stay, even above the limit; so do those younger than the oldest job.
+        """
+        self._sweep()
+        spared, leases = self._spared()
+        started = min((lease["started"] for lease in leases), default=float("inf"))
+        entries = sorted(self._entries(), key=lambda entry: entry[1].st_mtime)
+        total = sum(found.st_size for _, found in entries)
+        freed = 0
+        for path, found in entries:
+            if total - freed <= limit:
+                break
+            if path.stem in spared or found.st_mtime >= started:
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+                freed += found.st_size
+        return freed
+
+    def clear(self) -> int:
+        """Deletes every entry that no running job has leased; gives the bytes freed."""
+        return self.prune(0)
+
+    def _state_path(self, key: str) -> Path:
+        return self.root / key[:2] / f"{key}.npz"
+
+    def _make_folder(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            advice = "choose another with --cache"
+            raise CacheError(f"the cache folder cannot be made: {error}; {advice}", path=folder) from error
+
+    @staticmethod
+    def _dropped(path: Path) -> None:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+    def _entries(self) -> Iterator[tuple[Path, os.stat_result]]:
+        for path in self.root.glob("??/*"):
+            if path.suffix in (".exr", ".npz") and not path.name.startswith("."):
+                with contextlib.suppress(FileNotFoundError):
+                    yield path, path.stat()
+
+    def _leases(self) -> list[dict[str, Any]]:
+        found = []
+        for path in (self.root / "leases").glob("*.json"):
+            with contextlib.suppress(OSError, ValueError):
+                if time.time() - path.stat().st_mtime < LEASE_SECONDS:
+                    found.append(json.loads(path.read_text()))
+        return found
+
+    def _spared(self) -> tuple[set[str], list[dict[str, Any]]]:
+        leases = self._leases()
+        return {key for lease in leases for key in lease["keys"]}, leases
+
+    def _sweep(self) -> None:
+        """Takes away what dead writers left: temporary files, leases never ended."""
+        now = time.time()
+        stale = [*self.root.glob("??/.*"), *self.root.glob("leases/.*")]
+        for path in stale:
+            with contextlib.suppress(OSError):
+                if now - path.stat().st_mtime > TEMPORARY_SECONDS:
+                    path.unlink()
+        for path in self.root.glob("leases/*.json"):
+            with contextlib.suppress(OSError):
+                if now - path.stat().st_mtime > LEASE_SECONDS:
+                    path.unlink()
+
+
+class Lease:
+    """A running job's claim on keys; renewed as the job goes on. A cache that cannot be written has no leases."""
+
+    def __init__(self, folder: Path, keys: list[str]) -> None:
+        self._path = folder / f"{socket.gethostname()}-{os.getpid()}-{time.monotonic_ns()}.json"
+        self._renewed = time.monotonic()
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            _write_whole(self._path, json.dumps({"started": time.time(), "keys": keys}).encode())
+
+    def renew(self) -> None:
+        """Says that the job still runs. Cheap: touches a file at most twice a minute."""
+        if time.monotonic() - self._renewed > 30:
+            self._renewed = time.monotonic()
+            _touch(self._path)
+
+    def end(self) -> None:
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+
+def _packed(arrays: Arrays) -> bytes:
+    """An .npz whose bytes depend on the arrays alone: fixed order and dates."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name in sorted(arrays):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            file.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
+    return buffer.getvalue()
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """The whole file or none of it: a temporary name in the same folder, then a rename."""
+    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{time.monotonic_ns()}")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _touch(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        os.utime(path)

@@ -1,0 +1,113 @@
+"""The command line. Each command lives in a file of `commands`; nothing heavy is imported before one is chosen."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from seqmatte.errors import SeqmatteError, ShotError
+
+# command -> (module, one line for --help); the module has add_arguments(parser) and run(args) -> exit code.
+COMMANDS = {
+    "matte": ("matte", "mattes for a plate from one mask, trimap or alpha"),
+    "frame": ("matte", "the matte of one frame"),
+    "status": ("status", "what is cached, what is missing, what an edit reaches"),
+    "score": ("score", "a result against its truth: MAD, MSE, SAD, Grad, Conn, dtSSD, MESSDdt"),
+    "recipes": ("catalogue", "the recipes there are"),
+    "methods": ("catalogue", "the methods, their options, their networks"),
+    "cache": ("cache", "look at the cache, prune it, clear it"),
+    "sample": ("sample", "write a procedural shot with exact truth"),
+    "demo": ("demo", "a sample shot, its matte from one mask, and a contact sheet"),
+    "bench": ("bench", "time each stage on this machine, as ratios"),
+    "weights": ("weights", "list, add and check weights"),
+    "export": ("export", "write a network as ONNX"),
+    "train": ("train", "train a network, or adapt the shipped one to a shot"),
+    "bundle": ("bundle", "an OpenJD job bundle for a farm"),
+    "worker": ("worker", "serve a host over standard input and output"),
+    "doctor": ("doctor", "what works on this machine, and what to do about what does not"),
+}
+
+EPILOG = """\
+a first matte:
+  seqmatte matte plate.####.exr --mask 1001=mask.1001.exr --out matte.####.exr
+
+exit codes: 0 done, 2 wrong usage, 3 shot, 4 plate, 5 guide, 6 recipe, 7 weights, 8 device, 9 cache, 10 output,
+11 colour, 130 cancelled
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong before how it is used."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.stderr.write(f"{self.prog}: {message}\n  see: {self.prog} --help\n")
+        raise SystemExit(2)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands. A command's own options are added when it is the one chosen."""
+    made = _Parser(
+        prog="seqmatte",
+        description="One artist mask in, a shot of mattes and unmixed foregrounds out.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--version", action="store_true", help="print the version and stop")
+    listed = made.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    for name, (_, summary) in COMMANDS.items():
+        listed.add_parser(name, help=summary, add_help=False)
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; gives the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0].startswith("-") or arguments[0] not in COMMANDS:
+        return _top_level(arguments)
+    name = arguments[0]
+    try:
+        module = import_module(f"seqmatte.commands.{COMMANDS[name][0]}")
+        args = _command_parser(name, module.add_arguments).parse_args(arguments[1:])
+        args.command = name
+        return int(module.run(args))
+    except SeqmatteError as error:
+        sys.stderr.write(f"seqmatte {name}: {error}\n")
+        return error.code
+    except ValueError as error:
+        sys.stderr.write(f"seqmatte {name}: {error}\n")
+        return ShotError.code
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped; finished frames are kept, the same command goes on\n")
+        return 130
+    except BrokenPipeError:
+        return 141
+
+
+def _top_level(arguments: list[str]) -> int:
+    made = parser()
+    if not arguments:
+        made.print_help()
+        return 2
+    if made.parse_args(arguments).version:
+        from importlib.metadata import version
+
+        print(f"seqmatte {version('seqmatte')}")
+    return 0
+
+
+def _command_parser(name: str, add_arguments: Callable[[argparse.ArgumentParser], None]) -> argparse.ArgumentParser:
+    made = _Parser(
+        prog=f"seqmatte {name}",
+        description=COMMANDS[name][1][0].upper() + COMMANDS[name][1][1:] + ".",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.set_defaults(command=name)
+    add_arguments(made)
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""seqmatte cache: look, prune, clear."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+EPILOG = """\
+examples:
+  seqmatte cache
+  seqmatte cache prune --limit 50G
+  seqmatte cache clear --cache /shows/ab/cache
+"""
+UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", choices=("show", "prune", "clear"), default="show")
+    parser.add_argument("--cache", metavar="DIR", help="the cache folder; default: the user's own")
+    parser.add_argument("--limit", default="20G", metavar="SIZE", help="prune down to this, as 50G; default: 20G")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.epilog = EPILOG
+
+
+def run(args: argparse.Namespace) -> int:
+    from seqmatte.cache import Cache
+
+    cache = Cache(args.cache)
+    freed = 0
+    if args.action == "prune":
+        freed = cache.prune(size_from(args.limit))
+    elif args.action == "clear":
+        freed = cache.clear()
+    found = cache.contents()
+    facts = {"folder": str(cache.root), "entries": found.entries, "bytes": found.bytes, "freed": freed}
+    if args.json:
+        print(json.dumps({**facts, "running_jobs": found.leases}))
+    else:
+        print(f"{cache.root}\n{found.entries} entries, {found.bytes / 1e9:.2f} GB, {found.leases} running jobs")
+        if args.action != "show":
+            print(f"freed {freed / 1e9:.2f} GB; what running jobs need was kept")
+    return 0
+
+
+def size_from(text: str) -> int:
+    """Bytes from a size as 500M or 50G. Raises ValueError."""
+    unit = UNITS.get(text[-1:].upper(), 0)
+    try:
+        return int(float(text[:-1]) * unit) if unit else int(text)
+    except ValueError:
+        raise ValueError(f"--limit {text}: write a size as 500M or 50G") from None

@@ -1,0 +1,80 @@
+"""seqmatte recipes, seqmatte methods: what there is to choose from."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+EPILOG = """\
+examples:
+  seqmatte recipes
+  seqmatte methods
+  seqmatte methods --long
+  seqmatte methods --json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="as JSON, with every option; hosts draw knobs from it")
+    if parser.get_default("command") == "methods":
+        parser.add_argument(
+            "--long", action="store_true", help="also the networks: parameters and GMACs, ours and published"
+        )
+    parser.epilog = EPILOG
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.json:
+        print(json.dumps(catalogue(), indent=1, ensure_ascii=False))
+    elif args.command == "recipes":
+        _print_recipes()
+    else:
+        _print_methods()
+        if args.long:
+            from seqmatte.networks.counting import table
+
+            print()
+            print(table())
+    return 0
+
+
+def catalogue() -> dict[str, Any]:
+    """Recipes, methods and every option as plain data: what plugins/seqlink/methods.json holds."""
+    from seqlink.params import describe
+    from seqmatte import methods, recipe
+
+    return {
+        "recipes": [
+            {"name": found.name, "methods": list(found.steps), "summary": found.summary}
+            for found in recipe.RECIPES.values()
+        ],
+        "methods": [
+            {"name": name, "summary": _summary(name), "params": describe(recipe.method_class(name).Params)}
+            for name in methods.TABLE
+        ],
+    }
+
+
+def _summary(name: str) -> str:
+    from seqmatte.recipe import method_class
+
+    return (method_class(name).__doc__ or "").strip().splitlines()[0]
+
+
+def _print_recipes() -> None:
+    from seqmatte import recipe
+
+    print(f"{'auto':20} what measured best for the guides given: the default")
+    for found in recipe.RECIPES.values():
+        print(f"{found.name:20} {found.summary}\n{'':20}   {' > '.join(found.steps)}")
+
+
+def _print_methods() -> None:
+    for method in catalogue()["methods"]:
+        print(f"{method['name']}: {method['summary']}")
+        for option in method["params"]:
+            limits = f", {option['low']} to {option['high']}" if option["low"] is not None else ""
+            choices = f", one of {', '.join(option['choices'])}" if option["choices"] else ""
+            print(f"    {method['name']}.{option['name']} = {option['default']}{limits}{choices}")
+            print(f"        {option['help']}")

@@ -1,0 +1,121 @@
+"""seqmatte matte, seqmatte frame: the main job."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from seqlink import FramePath, FrameRange, Shot
+from seqmatte.commands.shot_arguments import add_run_arguments, add_shot_arguments, shot_of
+from seqmatte.errors import ShotError
+
+if TYPE_CHECKING:
+    from seqmatte.engine import Engine
+    from seqmatte.report import Reporter
+
+EPILOG = """\
+examples:
+  seqmatte matte plate.####.exr --mask 1001=mask.1001.exr --out matte.####.exr
+  seqmatte matte plate.####.exr --mask 1001=a.exr --trimap 1050=b.exr --out m.####.exr --colour ACEScg
+  seqmatte matte shot.json --frames 1040-1060
+"""
+FRAME_EPILOG = """\
+example:
+  seqmatte frame plate.####.exr 1057 --mask 1001=mask.1001.exr --out matte.####.exr
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    single = parser.get_default("command") == "frame"
+    add_shot_arguments(parser)
+    if single:
+        parser.add_argument("frame", type=int, metavar="FRAME", help="the frame wanted")
+    parser.add_argument("--out", metavar="PATTERN", help="where results go, as matte.####.exr")
+    parser.add_argument("--confidence", metavar="PATTERN", help="also write the confidence maps here")
+    parser.add_argument("--save", metavar="FILE", help="also write the Shot document, to go on from or send to a farm")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be computed, compute nothing")
+    parser.add_argument("--json", action="store_true", help="events as JSON, one a line, on standard output")
+    add_run_arguments(parser)
+    parser.epilog = FRAME_EPILOG if single else EPILOG
+
+
+def run(args: argparse.Namespace) -> int:
+    from seqmatte.delivery import write_text
+    from seqmatte.report import Reporter
+
+    shot = shot_of(args)
+    frames = FrameRange([args.frame]) if args.command == "frame" else None
+    if args.save:
+        write_text(args.save, shot.to_json() + "\n")
+    report = Reporter(json_lines=args.json)
+    if args.dry_run:
+        return _announce(args, shot, frames, report)
+    if shot.out is None and args.command == "matte":
+        raise ShotError("say where results go, as --out matte.####.exr", field="out")
+    with stopped_by_ctrl_c() as cancelled:
+        for subject in shot.subjects():
+            _render(args, _engine(args, shot, subject, report, cancelled), frames, report)
+    return 0
+
+
+def _render(args: argparse.Namespace, engine: Engine, frames: FrameRange | None, report: Reporter) -> None:
+    """Renders one subject and delivers each frame as it comes."""
+    from seqmatte.delivery import deliver, write_confidence
+
+    report.begin(engine, engine.status(frames))
+    out = engine.shot.out
+    for result in engine.render(frames):
+        place = deliver(result, out, engine.shot.subjects()) if out else result.path
+        if args.confidence:
+            write_confidence(engine, result, FramePath(args.confidence))
+        report.delivered(result, place)
+    report.end()
+
+
+def _engine(
+    args: argparse.Namespace, shot: Shot, subject: str, report: Reporter, cancelled: threading.Event | None = None
+) -> Engine:
+    from seqmatte.cache import Cache
+    from seqmatte.device import Device
+    from seqmatte.engine import Engine
+
+    return Engine(
+        shot,
+        Cache(args.cache),
+        subject=subject,
+        device=Device(args.device),
+        listener=report.hear,
+        cancelled=cancelled,
+    )
+
+
+def _announce(args: argparse.Namespace, shot: Shot, frames: FrameRange | None, report: Reporter) -> int:
+    for subject in shot.subjects():
+        engine = _engine(args, shot, subject, report)
+        engine.check()
+        report.plan(engine, engine.status(frames))
+    return 0
+
+
+@contextmanager
+def stopped_by_ctrl_c() -> Iterator[threading.Event]:
+    """Ctrl-C and TERM ask the engine to stop after the step at hand; a second Ctrl-C stops at once."""
+    cancelled = threading.Event()
+
+    def ask(number: int, _frame: object) -> None:
+        if cancelled.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        sys.stderr.write("\nstopping after this step (Ctrl-C again: at once)\n")
+        cancelled.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield cancelled
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)

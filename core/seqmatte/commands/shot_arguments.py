@@ -1,0 +1,150 @@
+"""The options that describe a Shot, shared by every command that takes one."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from seqlink import Colour, FramePath, FrameRange, Guide, Shot
+from seqlink.shot import KINDS
+from seqmatte.errors import PlateError, ShotError
+
+
+def add_shot_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("plate", metavar="PLATE", help="the plate, as plate.####.exr; or a Shot document, as shot.json")
+    for kind, meaning in (
+        ("mask", "a roto of the subject, may be a few pixels off"),
+        ("trimap", "0 background, 0.5 unknown, 1 foreground"),
+        ("alpha", "a finished alpha, kept as it is"),
+    ):
+        parser.add_argument(
+            f"--{kind}",
+            action="append",
+            default=[],
+            metavar="[SUBJECT:]FRAME=FILE",
+            help=f"{meaning}; on any frame, repeatable",
+        )
+    parser.add_argument("--frames", metavar="RANGE", help="as 1001-1100; default: all frames of the plate on disk")
+    parser.add_argument("--recipe", metavar="NAME", help="default: auto; see `seqmatte recipes`")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="METHOD.OPTION=VALUE",
+        help="an option of a method, repeatable; see `seqmatte methods`",
+    )
+    parser.add_argument(
+        "--colour", metavar="SPACE", help="the plate's colour space, as ACEScg; default: the file's tag"
+    )
+    parser.add_argument("--config", metavar="OCIO", help="the OCIO config; default: $OCIO, else the built-in one")
+    parser.add_argument("--clean", metavar="PATTERN", help="a clean plate: a sequence or one still")
+    parser.add_argument("--layer", metavar="NAME", help="the layer or part of the plate to matte; default: R, G, B")
+    parser.add_argument("--weights", action="append", default=[], metavar="NETWORK=FILE", help="weights to use instead")
+    parser.add_argument("--runtime", choices=("torch", "onnx"), help="what runs networks; default: torch")
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cache", metavar="DIR", help="the cache folder; default: the user's own")
+    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu or cuda; default: auto")
+
+
+def shot_of(args: argparse.Namespace) -> Shot:
+    """The Shot that the options describe. Options given beside a document replace what it says.
+
+    Raises ShotError or PlateError.
+    """
+    try:
+        return _with_options(_document(args.plate), args)
+    except ValueError as error:
+        raise ShotError(str(error)) from None
+
+
+def _document(plate: str) -> Shot:
+    if not plate.endswith(".json"):
+        return Shot(FramePath(os.path.abspath(plate)), FrameRange())
+    try:
+        text = Path(plate).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ShotError(f"the shot document cannot be read: {error.strerror}", path=plate) from None
+    return _anchored(Shot.from_json(text), Path(plate).resolve().parent)
+
+
+def _anchored(shot: Shot, folder: Path) -> Shot:
+    """Relative paths of a document are relative to it."""
+
+    def anchor(path: object) -> str:
+        return os.path.join(folder, str(path))
+
+    return shot.replace(
+        plate=FramePath(anchor(shot.plate)),
+        clean=shot.clean and FramePath(anchor(shot.clean)),
+        out=shot.out and FramePath(anchor(shot.out)),
+        guides=tuple(Guide(g.frame, anchor(g.path), g.kind, g.subject) for g in shot.guides),
+        weights={name: anchor(path) for name, path in shot.weights.items()},
+    )
+
+
+def _with_options(shot: Shot, args: argparse.Namespace) -> Shot:
+    guides = [guide_from(text, kind) for kind in KINDS for text in getattr(args, kind)]
+    kept = [g for g in shot.guides if (g.frame, g.subject) not in {(n.frame, n.subject) for n in guides}]
+    frames = FrameRange.parse(args.frames) if args.frames else shot.frames or _on_disk(shot.plate)
+    colour = Colour(args.config or shot.colour.config, args.colour or shot.colour.space, shot.colour.encoding)
+    return shot.replace(
+        frames=frames,
+        guides=tuple(sorted((*kept, *guides), key=lambda g: g.frame)),
+        recipe=args.recipe or shot.recipe,
+        params=_merged(shot, args.settings),
+        colour=colour,
+        clean=FramePath(os.path.abspath(args.clean)) if args.clean else shot.clean,
+        layer=args.layer or shot.layer,
+        runtime=args.runtime or shot.runtime,
+        weights={**shot.weights, **dict(_weights(text) for text in args.weights)},
+        out=FramePath(os.path.abspath(args.out)) if getattr(args, "out", None) else shot.out,
+    )
+
+
+def guide_from(text: str, kind: str) -> Guide:
+    """A guide written as FRAME=FILE or SUBJECT:FRAME=FILE."""
+    where, path = _pair(text, f"--{kind}")
+    subject, _, frame = where.rpartition(":")
+    try:
+        number = int(frame)
+    except ValueError:
+        raise ValueError(f"--{kind} {text}: {frame!r} is no frame number; write --{kind} 1001={path}") from None
+    return Guide(number, os.path.abspath(path), kind, subject or "matte")
+
+
+def _on_disk(plate: FramePath) -> FrameRange:
+    if not plate.is_sequence:
+        advice = "write the number as ####, as in plate.####.exr, and give --frames for a single picture"
+        raise PlateError(f"the plate has no frame number in its name; {advice}", path=plate)
+    found = plate.frames()
+    if not found:
+        raise PlateError("no frame of the plate is on disk", path=plate)
+    # From the first to the last: a frame that is missing in between is then named, not skipped.
+    return FrameRange(range(found[0], found[-1] + 1))
+
+
+def _merged(shot: Shot, settings: list[str]) -> dict[str, dict[str, object]]:
+    params = {name: dict(values) for name, values in shot.params.items()}
+    for text in settings:
+        where, value = _pair(text, "--set")
+        method, _, option = where.rpartition(".")
+        if not method:
+            raise ValueError(f"--set {text}: write METHOD.OPTION=VALUE, as --set closed_form.window=1")
+        params.setdefault(method, {})[option] = value
+    return params
+
+
+def _pair(text: str, flag: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found or not name or not value:
+        raise ValueError(f"{flag} {text}: an = is missing between name and value")
+    return name, value
+
+
+def _weights(text: str) -> tuple[str, str]:
+    name, path = _pair(text, "--weights")
+    return name, os.path.abspath(path)

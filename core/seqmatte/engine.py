@@ -1,0 +1,318 @@
+"""The engine: from a Shot and a cache to layers. It alone walks frames."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from seqlink import FrameRange, Shot
+from seqmatte import exr, recipe
+from seqmatte.cache import Cache, Lease
+from seqmatte.device import Device
+from seqmatte.errors import Cancelled, GuideError, ShotError
+from seqmatte.events import FrameDone, Listener, Progress, nobody
+from seqmatte.keys import FileDigests, digest
+from seqmatte.layer import Layer
+from seqmatte.method import Method, Read, State, View
+from seqmatte.plan import Plan, identity
+from seqmatte.reach import Span
+from seqmatte.shelf import Shelf
+from seqmatte.source import Source
+
+SOURCES = recipe.SOURCES
+
+# A walk's state is stored after every so many frames, so that frame 900 resumes from 896 and not from 1.
+SNAPSHOT_EVERY = 8
+
+
+class Flag(Protocol):
+    """Anything that can be set from elsewhere, as threading.Event."""
+
+    def is_set(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished frame: the EXR at `path` holds it. steps: method steps it took, 0 for a hit."""
+
+    frame: int
+    path: str
+    key: str
+    confidence: float
+    steps: int
+    subject: str = "matte"
+
+
+@dataclass(frozen=True)
+class Status:
+    """cached and missing frames of what was asked; tasks: how a farm would cut what is missing."""
+
+    cached: FrameRange
+    missing: FrameRange
+    tasks: tuple[FrameRange, ...]
+
+
+# Walks whose state is kept in memory, to go on where they stopped.
+LIVE_WALKS = 4
+
+
+class OpenMethods:
+    """What a process keeps between engines: methods with their weights loaded, and the states of the last walks.
+
+    Methods are kept by identity and device, states under their keys: both are found again by content alone.
+    """
+
+    def __init__(self) -> None:
+        self._opened: dict[str, Method] = {}
+        self._states: dict[str, State] = {}
+
+    def get(self, method: Method, device: Device) -> Method:
+        key = digest(identity(method), device.kind)
+        if key not in self._opened:
+            method.open(device)
+            self._opened[key] = method
+        return self._opened[key]
+
+    def keep(self, key: str, state: State) -> None:
+        self._states[key] = state
+        while len(self._states) > LIVE_WALKS:
+            del self._states[next(iter(self._states))]
+
+    def take(self, key: str) -> State | None:
+        """The state under a key, given away: a step may write into it."""
+        return self._states.pop(key, None)
+
+
+class Engine:
+    """One subject of a shot. Raises, when made, whatever is wrong with the Shot as a document.
+
+    subject: which matte. device: where methods compute; never part of a key. listener: hears the events of `render`.
+    cancelled: looked at before every step. opened: shared by the engines of one process.
+    """
+
+    def __init__(
+        self,
+        shot: Shot,
+        cache: Cache | None = None,
+        *,
+        subject: str | None = None,
+        device: Device | None = None,
+        listener: Listener = nobody,
+        cancelled: Flag | None = None,
+        digests: FileDigests | None = None,
+        opened: OpenMethods | None = None,
+    ) -> None:
+        self.shot = shot
+        self.subject = subject or shot.subjects()[0]
+        self.recipe = recipe.resolve(shot).name
+        self.cache = cache or Cache()
+        self.device = device or Device()
+        self._listener, self._cancelled = listener, cancelled
+        self._opened = opened or OpenMethods()
+        self._sources = Source(shot, digests or FileDigests(), self.subject)
+        guided = [guide.frame for guide in shot.guided(self.subject)]
+        self.plan = Plan(recipe.build(shot), self._sources, shot.frames, guided)
+        self._shelf = Shelf(self.cache)
+        self._steps = 0
+        self._check_document(guided)
+
+    @property
+    def colour(self) -> str:
+        """Which colour space the plate is taken to be in, and who said so."""
+        return self._sources.colour_report()
+
+    def key(self, name: str, frame: int) -> str:
+        """The key of a layer at a frame. Reads digests of files, no pixels (but to choose the shot's encoding)."""
+        return self.plan.key(name, frame)
+
+    def layer(self, name: str, frame: int) -> Layer:
+        """A layer by name at a frame: from the cache, else computed, with all that it needs."""
+        key = self.plan.key(name, frame)
+        found = self._shelf.get(key)
+        if found is None:
+            self._walk(self.plan.methods[name], frame)
+            found = self._shelf.get(key)
+        assert found is not None
+        return found
+
+    def result(self, frame: int) -> Result:
+        """The finished frame. Computes it unless it is cached; verifies it if it is."""
+        return self._finished(frame, self._computed(frame))
+
+    def render(self, frames: Iterable[int] | None = None) -> Iterator[Result]:
+        """Finished frames as they come, in the order of the walk, with events.
+
+        Raises the first error met; frames given before it are finished and stay.
+        """
+        self.check()
+        order = self.plan.order(self._wanted(frames))
+        with self.cache.lease(self._keys_of(order)) as lease, ThreadPoolExecutor(1) as ahead:
+            yield from self._rendered(order, lease, ahead)
+
+    def status(self, frames: Iterable[int] | None = None) -> Status:
+        """What is cached and what an edit has reached, before computing anything."""
+        wanted = self._wanted(frames)
+        missing = FrameRange(frame for frame in wanted if self.key(self.plan.final, frame) not in self.cache)
+        tasks = tuple(task & missing for task in self.plan.tasks() if task & missing)
+        return Status(wanted - missing, missing, tasks)
+
+    def check(self) -> None:
+        """Refuses what can be known to be wrong before computing: gaps in the plate, guides that cannot be used."""
+        self._sources.check()
+
+    def flush(self) -> None:
+        """Waits until all that was computed is stored."""
+        self._shelf.flush()
+
+    def _check_document(self, guided: list[int]) -> None:
+        if not self.shot.frames:
+            raise ShotError("no frames are asked for", field="frames")
+        if self.plan.needs_guide() and not guided:
+            advice = "give a mask, trimap or alpha on any frame, as --mask 1001=mask.1001.exr"
+            raise GuideError(f"recipe {self.recipe} needs a guide and there is none; {advice}")
+        for frame in guided:
+            if frame not in self.shot.frames:
+                around = f"the shot's frames are {self.shot.frames}"
+                raise GuideError(f"the guide on frame {frame} lies outside the shot: {around}", frame=frame)
+        twice = {frame for frame in guided if guided.count(frame) > 1}
+        if twice:
+            raise GuideError(f"more than one guide for {self.subject!r} on frame {min(twice)}", frame=min(twice))
+
+    def _wanted(self, frames: Iterable[int] | None) -> FrameRange:
+        wanted = self.shot.frames if frames is None else FrameRange(frames)
+        outside = wanted - self.shot.frames
+        if outside:
+            raise ShotError(f"frames {outside} are not in the shot's range {self.shot.frames}", field="frames")
+        return wanted
+
+    def _keys_of(self, frames: Iterable[int]) -> Iterator[str]:
+        return (self.plan.key(name, frame) for frame in frames for name in self.plan.methods)
+
+    def _rendered(self, order: list[int], lease: Lease, ahead: ThreadPoolExecutor) -> Iterator[Result]:
+        waiting: deque[tuple[int, int]] = deque()
+        clock = _Clock(len(order))
+        try:
+            for frame, following in zip(order, [*order[1:], None], strict=True):
+                lease.renew()
+                if following is not None and self.key(self.plan.final, following) not in self.cache:
+                    ahead.submit(self._prefetch, following)
+                waiting.append((frame, self._computed(frame)))
+                # One frame behind, so that a result is written while the next is computed.
+                if len(waiting) > 1 or waiting[0][1] == 0:
+                    yield self._told(*waiting.popleft(), clock)
+            while waiting:
+                yield self._told(*waiting.popleft(), clock)
+        finally:
+            self._shelf.flush(quietly=True)
+
+    def _told(self, frame: int, steps: int, clock: _Clock) -> Result:
+        result = self._finished(frame, steps)
+        self._listener(FrameDone(frame, result.path, result.confidence, steps, self.subject))
+        self._listener(clock.progress(hit=steps == 0))
+        return result
+
+    def _computed(self, frame: int) -> int:
+        """Sees to it that the frame's final layer is there; gives the steps it took."""
+        before = self._steps
+        self._look_for_cancel()
+        self.layer(self.plan.final, frame)
+        return self._steps - before
+
+    def _finished(self, frame: int, steps: int) -> Result:
+        key = self.key(self.plan.final, frame)
+        self._shelf.stored(key)
+        confidence = float(self.layer(self.plan.final, frame).facts.get("confidence", 1.0))
+        return Result(frame, str(self.cache.path(key)), key, confidence, steps, self.subject)
+
+    def _prefetch(self, frame: int) -> None:
+        for method in self.plan.methods.values():
+            for read in method.reads:
+                if read.layer in ("plate", "clean"):
+                    self._sources.prefetch(read.layer, self.plan.neighbour(frame, max(read.offsets)), read.space)
+
+    def _walk(self, method: Method, until: int) -> None:
+        """Walks the span of a frame up to it, from the nearest state there is, and shelves what is made."""
+        span = self.plan.span(method.makes, until)
+        opened = self._opened.get(method, self.device)
+        frames = span.lead + span.frames
+        stop = frames.index(until) + 1
+        at, state = self._resumed(opened, span, stop)
+        for frame in frames[at:stop]:
+            self._look_for_cancel()
+            state, made = opened.step(state, self._view(method, frame))
+            at, self._steps = at + 1, self._steps + 1
+            if frame in span.frames:
+                self._shelve(method, frame, made)
+                if at % SNAPSHOT_EVERY == 0 and at < len(frames) and hasattr(opened, "freeze"):
+                    self._shelf.put_state(self.plan.state_key(method.makes, frame), opened.freeze(state))
+        if stop < len(frames):
+            self._opened.keep(self._walked_key(method, until), state)
+
+    def _resumed(self, method: Method, span: Span, stop: int) -> tuple[int, State]:
+        """The latest state before a place of the span: one in memory, a stored one, or the start."""
+        frames = span.lead + span.frames
+        for place in range(stop - 1, len(span.lead), -1):
+            live = self._opened.take(self._walked_key(method, frames[place - 1]))
+            if live is not None:
+                return place, live
+            if place % SNAPSHOT_EVERY == 0 and hasattr(method, "thaw"):
+                stored = self.cache.get_state(self.plan.state_key(method.makes, frames[place - 1]))
+                if stored is not None:
+                    return place, method.thaw(stored)
+        return 0, method.start([self._view(method, guide) for guide in span.guides])
+
+    def _walked_key(self, method: Method, frame: int) -> str:
+        return f"{self.plan.state_key(method.makes, frame)} {self.device.kind}"
+
+    def _view(self, method: Method, frame: int) -> View:
+        def fetch(layer: str, offset: int, space: str | None) -> Layer | None:
+            read = _declared(method, layer, offset, space)
+            return self._input(read, self.plan.neighbour(frame, offset))
+
+        return View(frame, fetch)
+
+    def _input(self, read: Read, frame: int) -> Layer | None:
+        if read.layer in SOURCES:
+            return self._sources.layer(read.layer, frame, read.space)
+        return self.layer(read.layer, frame)
+
+    def _shelve(self, method: Method, frame: int, made: Layer) -> None:
+        plate = self._sources.layer("plate", frame, "scene")
+        half = tuple(getattr(method, "half", ()))
+        facts = {**made.facts, "method": f"{method.name} {method.version}"}
+        layer = replace(made, header=plate.header if plate else None, facts=facts)
+        self._shelf.put(self.plan.key(method.makes, frame), exr.quantised(layer, half), half)
+
+    def _look_for_cancel(self) -> None:
+        if self._cancelled is not None and self._cancelled.is_set():
+            raise Cancelled("cancelled; finished frames are kept")
+
+
+class _Clock:
+    """Counts frames and guesses how long the rest takes, from those that were computed."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done, self._computed = total, 0, 0
+        self._started = time.monotonic()
+        self._spent = 0.0
+
+    def progress(self, *, hit: bool) -> Progress:
+        now = time.monotonic()
+        self._done += 1
+        if not hit:
+            self._computed += 1
+            self._spent += now - self._started
+        self._started = now
+        left = None if not self._computed else (self._total - self._done) * self._spent / self._computed
+        return Progress(self._done, self._total, left)
+
+
+def _declared(method: Method, layer: str, offset: int, space: str | None) -> Read:
+    for read in method.reads:
+        if read.layer == layer and offset in read.offsets and space in (None, read.space):
+            return read
+    raise LookupError(f"{method.name} looks at {layer!r} at {offset:+d} ({space}), which it did not declare")

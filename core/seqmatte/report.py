@@ -1,0 +1,109 @@
+"""What the command line prints while the engine works: a line that moves, or JSON lines."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from seqmatte.events import Event, FrameDone, Progress, Warning
+
+if TYPE_CHECKING:
+    from seqmatte.engine import Engine, Result, Status
+
+
+class Reporter:
+    """Hears the engine's events. Text goes to standard error, JSON lines to standard output."""
+
+    def __init__(self, *, json_lines: bool = False) -> None:
+        self._json = json_lines
+        self._moving = sys.stderr.isatty() and not json_lines
+        self._lowest: tuple[float, int] | None = None
+        self._frames = 0
+
+    def begin(self, engine: Engine, status: Status) -> None:
+        """Says what is about to happen."""
+        self._tell("plan", **_plan(engine, status))
+        if not self._json:
+            self._line(f"{engine.subject}: recipe {engine.recipe}, {_counts(status)}")
+            self._line(f"colour: {engine.colour}")
+
+    def plan(self, engine: Engine, status: Status) -> None:
+        """The dry run's answer, on standard output."""
+        if self._json:
+            self._tell("plan", **_plan(engine, status))
+            return
+        print(f"subject  {engine.subject}\nrecipe   {engine.recipe}: {', '.join(engine.plan.methods)}")
+        print(f"colour   {engine.colour}\ncached   {status.cached or 'none'}\nmissing  {status.missing or 'none'}")
+        for task in status.tasks:
+            print(f"task     {task}")
+
+    def hear(self, event: Event) -> None:
+        """The engine's listener."""
+        if self._json:
+            if not isinstance(event, FrameDone):
+                self._tell(type(event).__name__.lower(), **dataclasses.asdict(event))
+        elif isinstance(event, Warning):
+            where = f"frame {event.frame}: " if event.frame is not None else ""
+            self._line(f"warning: {where}{event.message}")
+        elif isinstance(event, Progress):
+            self._progress(event)
+
+    def delivered(self, result: Result, place: str) -> None:
+        """A result lies where the artist wants it."""
+        self._frames += 1
+        if self._lowest is None or result.confidence < self._lowest[0]:
+            self._lowest = (result.confidence, result.frame)
+        if self._json:
+            self._tell("frame", **{**dataclasses.asdict(result), "path": place, "cache": result.path})
+        elif not self._moving:
+            made = "cached" if result.steps == 0 else f"{result.steps} steps"
+            self._line(f"{result.frame}  {place}  confidence {result.confidence:.2f}  {made}")
+
+    def end(self) -> None:
+        """Closes the moving line and says where to look first."""
+        if self._json:
+            return
+        if self._moving:
+            sys.stderr.write("\n")
+        if self._lowest is not None:
+            self._line(f"{self._frames} frames; look first at {self._lowest[1]} (confidence {self._lowest[0]:.2f})")
+
+    def _progress(self, event: Progress) -> None:
+        if self._moving:
+            left = "" if event.seconds_left is None else f"  {clock_text(event.seconds_left)} left"
+            bar = "#" * (30 * event.done // max(event.total, 1))
+            sys.stderr.write(f"\r[{bar:<30}] {event.done}/{event.total}{left}   ")
+            sys.stderr.flush()
+
+    def _tell(self, kind: str, **facts: Any) -> None:
+        if self._json:
+            print(json.dumps({"event": kind, **facts}, default=str), flush=True)
+
+    def _line(self, text: str) -> None:
+        sys.stderr.write(f"{chr(10) if self._moving and self._frames else ''}{text}\n")
+
+
+def clock_text(seconds: float) -> str:
+    """A duration as an artist says it: 40 s, 3 min, 2 h 05."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d}"
+
+
+def _counts(status: Status) -> str:
+    return f"{len(status.cached)} frames cached, {len(status.missing)} to compute ({status.missing or 'none'})"
+
+
+def _plan(engine: Engine, status: Status) -> dict[str, Any]:
+    return {
+        "subject": engine.subject,
+        "recipe": engine.recipe,
+        "methods": list(engine.plan.methods),
+        "colour": engine.colour,
+        "cached": str(status.cached),
+        "missing": str(status.missing),
+        "tasks": [str(task) for task in status.tasks],
+    }
