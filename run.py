@@ -62,7 +62,7 @@ def test() -> None:
 
 def main() -> None:
     command = sys.argv[1] if len(sys.argv) > 1 else ""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file is what a wrong Python meets first
         raise SystemExit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}")
     if command == "demo":
         make_environment("cpu")

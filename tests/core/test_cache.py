@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from seqmatte import exr
+from seqmatte.cache import Cache
+from seqmatte.errors import CacheError
+from seqmatte.keys import digest
+from seqmatte.layer import Header, Layer
+
+KEY = digest("some layer")
+
+
+def a_layer(seed=0, **facts):
+    pixels = np.random.default_rng(seed).normal(0.5, 2, (20, 30, 4)).astype(np.float32)
+    header = Header((-3, 2, 30, 20), (0, 0, 26, 24), 2.0, {"shot": ("string", "ab_010")})
+    return exr.quantised(Layer(pixels, ("R", "G", "B", "A"), header, facts), ("R", "G", "B"))
+
+
+def put(cache, key=KEY, **facts):
+    layer = a_layer(**facts)
+    cache.put(key, layer, ("R", "G", "B"))
+    return layer
+
+
+def test_a_layer_comes_back_bit_for_bit_with_its_windows_and_facts(tmp_path):
+    cache = Cache(tmp_path)
+    layer = put(cache, confidence=0.25)
+    found = cache.get(KEY)
+    assert found.channels == layer.channels
+    assert np.array_equal(found.pixels.view(np.uint32), layer.pixels.view(np.uint32))
+    assert (found.header.data, found.header.display) == (layer.header.data, layer.header.display)
+    assert found.facts == {"confidence": 0.25}
+
+
+def test_what_was_never_put_is_not_there(tmp_path):
+    cache = Cache(tmp_path / "none yet")
+    assert cache.get(KEY) is None
+    assert KEY not in cache
+    assert cache.contents().entries == 0
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "other"])
+def test_a_damaged_entry_is_dropped_and_never_served(tmp_path, damage):
+    cache = Cache(tmp_path)
+    put(cache)
+    path = cache.path(KEY)
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        content[-40] ^= 0xFF
+    elif damage == "other":
+        put(cache, digest("another"), seed=1)
+        content = cache.path(digest("another")).read_bytes()
+    path.write_bytes({"cut": content[:-100], "empty": b""}.get(damage, bytes(content)))
+    assert cache.get(KEY) is None
+    assert not path.exists()
+
+
+def test_the_same_layer_makes_the_same_bytes(tmp_path):
+    first, second = Cache(tmp_path / "a"), Cache(tmp_path / "b")
+    put(first)
+    put(second)
+    assert first.path(KEY).read_bytes() == second.path(KEY).read_bytes()
+
+
+def test_a_snapshot_comes_back_bit_for_bit_and_a_damaged_one_not_at_all(tmp_path):
+    cache = Cache(tmp_path)
+    arrays = {"alpha": np.float32([[0.1, -0.0], [1e-42, 3]]), "age": np.int64(7), "empty": np.zeros((0, 3))}
+    cache.put_state(KEY, arrays)
+    found = cache.get_state(KEY)
+    for name, array in arrays.items():
+        assert found[name].dtype == np.asarray(array).dtype
+        assert found[name].tobytes() == np.asarray(array).tobytes()
+    path = next(tmp_path.glob("??/*.npz"))
+    path.write_bytes(path.read_bytes()[:-5] + b"12345")
+    assert cache.get_state(KEY) is None
+
+
+def test_pruning_takes_the_longest_unused_first(tmp_path):
+    import os
+
+    cache = Cache(tmp_path)
+    keys = [digest(i) for i in range(4)]
+    for age, key in enumerate(keys):
+        put(cache, key)
+        os.utime(cache.path(key), (1000 + age, 1000 + age))
+    size = cache.path(keys[0]).stat().st_size
+    assert cache.prune(2 * size + 10) == pytest.approx(2 * size, abs=8)
+    assert [key in cache for key in keys] == [False, False, True, True]
+
+
+def test_pruning_spares_what_a_running_job_has_leased(tmp_path):
+    import os
+
+    cache = Cache(tmp_path)
+    keys = [digest(i) for i in range(3)]
+    for key in keys:
+        put(cache, key)
+        os.utime(cache.path(key), (1000, 1000))
+    with Cache(tmp_path).lease([keys[1]]):
+        cache.clear()
+        assert [key in cache for key in keys] == [False, True, False]
+    cache.clear()
+    assert keys[1] not in cache
+
+
+def test_a_cache_folder_that_cannot_be_made_says_what_to_do(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CacheError, match="--cache"):
+        put(Cache(tmp_path / "file" / "cache"))

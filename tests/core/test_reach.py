@@ -1,0 +1,56 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqmatte.reach import Chunked, FromKey, NearestKey, PerFrame, Span
+
+REACHES = [PerFrame(), Chunked(16, 8), NearestKey(1), NearestKey(2), FromKey(+1), FromKey(-1)]
+
+
+@pytest.mark.parametrize("reach", REACHES, ids=str)
+@given(first=st.integers(-50, 1001), length=st.integers(1, 60), data=st.data())
+def test_every_frame_lies_in_exactly_one_span(reach, first, length, data):
+    frames = range(first, first + length)
+    guided = data.draw(st.lists(st.sampled_from(list(frames)), min_size=1, max_size=4, unique=True))
+    spans = reach.spans(frames, guided)
+    assert sorted(frame for span in spans for frame in span.frames) == list(frames)
+
+
+def test_nearest_key_walks_out_both_ways_to_the_middle():
+    spans = NearestKey().spans(range(1, 101), [20, 50, 80])
+    reached = {frame for span in spans if 50 in span.guides for frame in span.frames}
+    assert (min(reached), max(reached)) == (36, 65)
+    assert Span(tuple(range(49, 35, -1)), (), (50,)) in spans
+
+
+def test_two_nearest_keys_reach_to_the_neighbouring_guides():
+    spans = NearestKey(2).spans(range(1, 101), [20, 50, 80])
+    reached = {frame for span in spans if 50 in span.guides for frame in span.frames}
+    assert (min(reached), max(reached)) == (20, 79)
+
+
+def test_the_second_key_is_the_one_the_walk_goes_to():
+    spans = NearestKey(2).spans(range(1, 101), [20, 50, 80])
+    assert [span.guides for span in spans if 40 in span.frames] == [(50, 20)]
+    assert [span.guides for span in spans if 60 in span.frames] == [(50, 80)]
+    assert [span.guides for span in spans if 10 in span.frames] == [(20,)]
+
+
+def test_one_direction_runs_from_key_to_key_and_the_head_runs_back():
+    assert FromKey(+1).spans(range(1, 11), [4, 8]) == [
+        Span((4, 5, 6, 7), (), (4,)),
+        Span((8, 9, 10), (), (8,)),
+        Span((3, 2, 1), (), (4,)),
+    ]
+    assert FromKey(-1).spans(range(1, 11), [4, 8]) == [
+        Span((8, 7, 6, 5), (), (8,)),
+        Span((4, 3, 2, 1), (), (4,)),
+        Span((9, 10), (), (8,)),
+    ]
+
+
+def test_trimming_a_shot_moves_no_chunk():
+    whole = Chunked(16, 8).spans(range(1, 65), [])
+    trimmed = Chunked(16, 8).spans(range(5, 65), [])
+    assert whole[1:] == trimmed[1:] or whole[2:] == trimmed[2:]
+    assert {span.frames for span in trimmed[1:]} <= {span.frames for span in whole}
