@@ -14,6 +14,7 @@ import torch
 
 from parity import fill
 from seqmatte import networks
+from seqmatte.networks import blocks, stcn
 
 FOLDER = Path(os.environ.get("SEQMATTE_PARITY_DIR", Path(__file__).parents[1] / "parity"))
 LIMIT = 1e-4
@@ -83,7 +84,30 @@ def bgm1_cases(network, inputs, cases):
     yield from zip(("forward/alpha", "forward/fg"), outputs, strict=True)
 
 
+def padded_to_16(clip, masks):
+    return blocks.padded(clip)[0], blocks.padded(masks)[0]
+
+
+def stcn_cases(network, inputs, cases):
+    clip, masks = padded_to_16(inputs["clip"], inputs["masks"])
+    look = network.look(clip[:1])
+    yield "key/k16", look.key
+    yield "key/f16_thin", look.thin[:, :128]
+    for name, feature in zip(("f4", "f8", "f16"), look.features[1:], strict=True):
+        yield f"key/{name}", feature[:, :32]
+    yield "value/v16", network.values(clip[:1], look, masks)[:, :128, None]
+    for case in sorted(cases.keys() - {"key", "value"}):
+        options = cases[case]["options"]
+        given = {0: {target: masks[target, None] for target in range(options.get("num_objects", 1))}}
+        if case == "late":
+            given[3] = {1: masks[1, None]}
+        frames = clip[: options["frames"], None]
+        memory = {"top_k": options["top_k"], "every": options["mem_every"], "include_last": options["include_last"]}
+        yield f"{case}/prob", torch.stack(list(stcn.propagate(network, frames, given, **memory)), 1)
+
+
 FAMILIES = {
+    "STCN": (lambda model: networks.build("stcn"), stcn_cases),
     "BGMv2": (bgm2, bgm2_cases),
     "BackgroundMatting v1": (bgm1, bgm1_cases),
     "RVM": (rvm, rvm_cases),
@@ -127,3 +151,8 @@ def test_a_published_network_gives_its_reference_numbers(file):
     assert expected <= made.keys()
     differences = {name: float(np.abs(made[name].numpy() - arrays[name]).max()) for name in expected}
     assert {name: d for name, d in differences.items() if not d <= LIMIT} == {}
+
+
+def test_the_single_target_stcn_has_the_published_keys():
+    published = json.loads((FOLDER / "stcn_single_object.keys.json").read_text())
+    assert shapes(networks.build("stcn", others=False)) == published
