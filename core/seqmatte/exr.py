@@ -41,10 +41,15 @@ _serial = itertools.count()
 
 
 @contextlib.contextmanager
-def opened(path: object) -> Iterator[Any]:
-    """An OpenImageIO input. Raises PlateError when there is no readable picture at the path."""
-    name = os.fspath(str(path))
-    source = oiio.ImageInput.open(name)
+def opened(path: object, *, as_stored: bool = False) -> Iterator[Any]:
+    """An OpenImageIO input. Raises PlateError when there is no readable picture at the path.
+
+    as_stored: colour of PNG and TIFF is not multiplied by their alpha.
+    """
+    name = str(path)
+    wish = oiio.ImageSpec()
+    wish.attribute("oiio:UnassociatedAlpha", int(as_stored))
+    source = oiio.ImageInput.open(name, wish)
     if source is None:
         raise PlateError(_why_unreadable(name, oiio.geterror()), path=name)
     try:
@@ -78,7 +83,7 @@ def read(path: object, channels: Sequence[str] | None = None) -> Layer:
                 pixels = read_part(source, part, spec, wanted, path)
                 return Layer(pixels, wanted, header_of(spec), _facts_of(spec))
         there = ", ".join(name for _, spec in parts(source) for name in spec.channelnames)
-    raise PlateError(f"no part has the channels {', '.join(channels or ())}; it has {there}", path=path)
+    raise PlateError(f"the file has no part with the channels {', '.join(channels or ())}; it has {there}", path=path)
 
 
 def write(
@@ -158,14 +163,14 @@ def parts(source: Any) -> Iterator[tuple[int, Any]]:
 def read_part(source: Any, part: int, spec: Any, channels: Sequence[str], path: object) -> Pixels:
     """H x W x C of the named channels of one part. Raises PlateError for deep data and cut files."""
     if spec.deep:
-        raise PlateError("holds deep samples; flatten it to an ordinary picture", path=path)
+        raise PlateError("the file holds deep samples; flatten it to an ordinary picture", path=path)
     have = list(spec.channelnames)
     picked = [have.index(name) for name in channels]
     low, high = min(picked), max(picked) + 1
     # An explicit end: with -1 OpenImageIO gives one channel, not all.
     pixels = source.read_image(part, 0, low, high, oiio.FLOAT)
     if pixels is None:
-        raise PlateError(f"is cut short or damaged: {_one_line(source.geterror())}", path=path)
+        raise PlateError(f"the file is cut short or damaged: {_one_line(source.geterror())}", path=path)
     pixels = pixels.reshape(spec.height, spec.width, high - low)
     if picked == list(range(low, high)):
         return np.ascontiguousarray(pixels, np.float32)
@@ -282,14 +287,16 @@ def _replace(temporary: str, target: str) -> None:
 def _why_unreadable(path: str, said: str) -> str:
     file = Path(path)
     if file.is_dir():
-        return "is a folder, not a picture"
+        return "this is a folder, not a picture"
     if not file.exists():
-        return "file is missing"
+        return "the file is missing"
     if not os.access(path, os.R_OK):
-        return "may not be read (permissions)"
+        return "the file may not be read (permissions)"
     if file.stat().st_size == 0:
-        return "file is empty (0 bytes)"
-    return f"is not a readable picture: {_one_line(said)}"
+        return "the file is empty (0 bytes)"
+    if file.suffix.lower() in (".mov", ".mp4", ".mxf", ".mkv", ".avi"):
+        return "this is a movie; write it out as numbered frames (EXR, DPX, TIFF or PNG)"
+    return f"the file is not a readable picture: {_one_line(said)}"
 
 
 def _why_unwritten(target: str, layer: Layer, said: str) -> str:

@@ -140,7 +140,7 @@ def test_a_path_with_spaces_and_umlauts_works(tmp_path):
 
 def test_asking_for_a_channel_that_is_not_there_lists_those_that_are(tmp_path):
     exr.write(tmp_path / "a.exr", layer_of("R", "depth.Z"))
-    with pytest.raises(PlateError, match=r"no part has the channels A; it has R, depth\.Z"):
+    with pytest.raises(PlateError, match=r"no part with the channels A; it has R, depth\.Z"):
         exr.read(tmp_path / "a.exr", ["A"])
 
 

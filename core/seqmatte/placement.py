@@ -1,0 +1,78 @@
+"""A guide as drawn, brought into the plate's pixels: placed by its windows, and refused where it says nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqlink.shot import Guide
+from seqmatte.errors import GuideError
+from seqmatte.layer import Header, Layer, Pixels
+
+# How far a trimap's values may lie from 0, 0.5 and 1: 8-bit files have no exact half.
+TRIMAP_TOLERANCE = 0.05
+_BLANK = 1e-3
+
+
+def guide_on_plate(drawn: Layer, plate: Header, guide: Guide) -> Layer:
+    """The guide in the plate's data window, H x W x 1, a trimap's values exactly 0, 0.5, 1.
+
+    Raises GuideError, naming frame and file, for another size, a trimap with other values, and a guide that is empty,
+    full, or unknown everywhere.
+    """
+    values = _placed(drawn, plate, guide)
+    if guide.kind == "trimap":
+        values = _snapped(values, guide)
+    _refuse_blank(values, guide)
+    return Layer(np.ascontiguousarray(values[:, :, None]), drawn.channels, plate, drawn.facts)
+
+
+def _placed(drawn: Layer, plate: Header, guide: Guide) -> Pixels:
+    header = drawn.header or Header.of_size(drawn.width, drawn.height)
+    values = drawn.pixels[:, :, 0]
+    # Hosts write a roto cropped to its own bounds: within the same display it has a place, and is 0 around.
+    if header.display[2:] == plate.display[2:]:
+        x = header.data[0] - header.display[0] + plate.display[0]
+        y = header.data[1] - header.display[1] + plate.display[1]
+        return _into_window(values, x, y, plate)
+    if header.data[2:] == plate.data[2:]:
+        return values
+    if header.data[2:] == plate.display[2:]:
+        return _into_window(values, plate.display[0], plate.display[1], plate)
+    sizes = f"{header.data[2]} x {header.data[3]}, the plate {plate.data[2]} x {plate.data[3]}"
+    if plate.data != plate.display:
+        sizes += f" in a display of {plate.display[2]} x {plate.display[3]}"
+    raise GuideError(f"the {guide.kind} is {sizes}; draw it at the plate's size", frame=guide.frame, path=guide.path)
+
+
+def _into_window(values: Pixels, x: int, y: int, plate: Header) -> Pixels:
+    """Values whose top left pixel lies at x, y, cut to the plate's data window, 0 where there are none."""
+    left, top, width, height = plate.data
+    made = np.zeros((height, width), np.float32)
+    x0, x1 = max(x, left), min(x + values.shape[1], left + width)
+    y0, y1 = max(y, top), min(y + values.shape[0], top + height)
+    if x0 < x1 and y0 < y1:
+        made[y0 - top : y1 - top, x0 - left : x1 - left] = values[y0 - y : y1 - y, x0 - x : x1 - x]
+    return made
+
+
+def _snapped(values: Pixels, guide: Guide) -> Pixels:
+    nearest = np.round(values * 2) / 2
+    off = np.abs(values - nearest) > TRIMAP_TOLERANCE
+    if off.any():
+        example = float(values[off][0])
+        raise GuideError(
+            f"the trimap has {int(off.sum())} pixels that are neither 0, 0.5 nor 1, such as {example:.3g}; "
+            "give it as an alpha if its soft values are meant",
+            frame=guide.frame,
+            path=guide.path,
+        )
+    return nearest.astype(np.float32)
+
+
+def _refuse_blank(values: Pixels, guide: Guide) -> None:
+    low, high = float(values.min()), float(values.max())
+    said = "empty (0 everywhere in the plate)" if high < _BLANK else "full (1 everywhere)" if low > 1 - _BLANK else ""
+    if guide.kind == "trimap" and low == high == 0.5:
+        said = "unknown everywhere; mark some sure foreground and background"
+    if said:
+        raise GuideError(f"the {guide.kind} is {said}", frame=guide.frame, path=guide.path)

@@ -1,0 +1,253 @@
+"""Source: the plate, clean and guide layers of a shot, read from files in the light that is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from seqlink.frames import FramePath, FrameRange
+from seqlink.shot import Guide, Shot
+from seqmatte import colour, encoding, plate_files
+from seqmatte.colour import PlateColour
+from seqmatte.encoding import Encoding
+from seqmatte.errors import GuideError, PlateError, SeqmatteError, ShotError
+from seqmatte.layer import Header, Layer, Pixels
+from seqmatte.placement import guide_on_plate
+
+# Pictures kept in memory, for neighbouring frames and for both spaces of one.
+KEPT_BYTES = 512 << 20
+# Frames from which the shot's encoding is chosen, and the share of their pixels: every n-th row and column.
+SAMPLED_FRAMES = 3
+SAMPLED_EVERY = 4
+
+
+class Digests(Protocol):
+    """Digests of files' contents, remembered (keys.FileDigests)."""
+
+    def of(self, path: str) -> str: ...
+
+
+class Source:
+    """Reads what a shot's files hold for one subject. Thread-safe; a file is read once for all who ask at once.
+
+    A file is held to the digest that was first taken of it: if its content changes afterwards, reading it raises
+    PlateError (or GuideError) instead of giving pixels that do not belong to their key.
+    """
+
+    def __init__(self, shot: Shot, digests: Digests, subject: str = "matte") -> None:
+        self.shot = shot
+        self._digests = digests
+        self._guides = {guide.frame: guide for guide in shot.guided(subject)}
+        self._held: dict[str, str] = {}
+        self._pictures = _Pictures(KEPT_BYTES)
+
+    def layer(self, name: str, frame: int, space: str | None = None) -> Layer | None:
+        """ "plate" or "clean" in "scene" or "encoded" light, or the "guide" (space None) of a frame.
+
+        None for a frame without guide and a shot without clean plate. Raises PlateError, GuideError, ColourError.
+        """
+        if name == "guide":
+            guide = self._guides.get(frame)
+            return self._kept(("guide", frame), lambda: self._read_guide(guide)) if guide else None
+        pattern = self._pattern(name)
+        if pattern is None:
+            return None
+        if space == "encoded":
+            return self._kept((name, frame, "encoded"), lambda: self._encoded(name, frame))
+        return self._kept((name, frame, "scene"), lambda: self._read_plate(pattern, frame))
+
+    def key(self, name: str, frame: int, space: str | None = None) -> str:
+        """What the layer depends on, as a digest: the file's content and the transforms. "none" where it is None.
+
+        Reads no pixels, except to choose the encoding once. Raises as `layer` does for missing files.
+        """
+        if name == "guide":
+            guide = self._guides.get(frame)
+            return _digest(guide.kind, self._digest_of(guide.path, frame, GuideError)) if guide else "none"
+        pattern = self._pattern(name)
+        if pattern is None:
+            return "none"
+        content = self._digest_of(pattern.path(frame), frame, PlateError)
+        extra = str(self.encoding) if space == "encoded" else ""
+        return _digest(content, self.shot.layer if name == "plate" else "", self.colour.identity, extra)
+
+    def prefetch(self, name: str, frame: int, space: str | None = None) -> None:
+        """Reads a layer ahead of need. Its errors wait for whoever asks for it."""
+        with contextlib.suppress(SeqmatteError):
+            self.layer(name, frame, space)
+
+    def check(self) -> None:
+        """Refuses what can be known to be wrong before computing: gaps, empty files, colour, guides, sizes."""
+        plate_files.check_files("plate", self.shot.plate, self.shot.frames)
+        if self.shot.clean is not None:
+            plate_files.check_files("clean plate", self.shot.clean, self.shot.frames)
+        _ = self.colour, self.encoding
+        for frame in self._guides:
+            self.layer("guide", frame)
+
+    @cached_property
+    def header(self) -> Header:
+        """The header of the shot's first frame, which all others must fit, as read."""
+        first = self.shot.frames[0]
+        return plate_files.read_plate_header(self.shot.plate.path(first), frame=first, layer=self.shot.layer)
+
+    @cached_property
+    def colour(self) -> PlateColour:
+        """What the plate's numbers mean. `colour.found` is the sentence to print."""
+        return colour.resolve(self.shot.colour, self.header)
+
+    @cached_property
+    def encoding(self) -> Encoding:
+        """The network encoding of the shot: as told, else chosen from a few frames of its whole range."""
+        told = self.shot.colour.encoding
+        if told not in ("", "auto"):
+            try:
+                return Encoding.parse(told)
+            except ValueError as error:
+                raise ShotError(str(error), field="colour.encoding") from None
+        frames = _spread(self.shot.frames, SAMPLED_FRAMES)
+        paths = [self.shot.plate.path(frame) for frame in frames]
+        contents = tuple(self._digest_of(p, f, PlateError) for p, f in zip(paths, frames, strict=True))
+        return _chosen((contents, self.shot.layer, self.colour.identity), lambda: self._samples(frames))
+
+    def _pattern(self, name: str) -> FramePath | None:
+        if name not in ("plate", "clean"):
+            raise LookupError(f"{name!r} is no source; there are plate, clean and guide")
+        return self.shot.plate if name == "plate" else self.shot.clean
+
+    def _kept(self, key: tuple[object, ...], read: Callable[[], Layer]) -> Layer:
+        return self._pictures.get(key, read)
+
+    def _read_plate(self, pattern: FramePath, frame: int) -> Layer:
+        """Scene-linear, healed, with the header that results carry."""
+        path = pattern.path(frame)
+        layer = self.shot.layer if pattern == self.shot.plate else ""
+        self._digest_of(path, frame, PlateError)
+        picture = plate_files.read_plate(path, frame=frame, layer=layer)
+        self._refuse_changed(path, frame, PlateError)
+        self._refuse_other_size(picture.header, frame, path)
+        scene = self.colour.to_scene(picture.take("R", "G", "B"))
+        if picture.has("A"):
+            scene = np.concatenate([scene, picture.take("A")], axis=2)
+        header = None if picture.header is None else self.colour.tagged_as_scene(picture.header)
+        return replace(picture, pixels=scene, header=header)
+
+    def _encoded(self, name: str, frame: int) -> Layer:
+        scene = self.layer(name, frame, "scene")
+        assert scene is not None
+        picture = self.encoding.encode(self.colour.to_rec709(scene.take("R", "G", "B")))
+        return Layer(np.ascontiguousarray(picture, np.float32), ("R", "G", "B"), scene.header, scene.facts)
+
+    def _read_guide(self, guide: Guide) -> Layer:
+        self._digest_of(guide.path, guide.frame, GuideError)
+        drawn = plate_files.read_guide(guide.path, guide.kind, frame=guide.frame)
+        self._refuse_changed(guide.path, guide.frame, GuideError)
+        return guide_on_plate(drawn, self.header, guide)
+
+    def _samples(self, frames: list[int]) -> list[Pixels]:
+        """Some pixels of a few plate frames in linear Rec.709."""
+        made: list[Pixels] = []
+        for frame in frames:
+            # Not kept: these frames lie far apart.
+            scene = self._read_plate(self.shot.plate, frame)
+            made.append(self.colour.to_rec709(scene.pixels[::SAMPLED_EVERY, ::SAMPLED_EVERY, :3]))
+        return made
+
+    def _digest_of(self, path: str, frame: int, kind: type[SeqmatteError]) -> str:
+        held = self._held.get(path)
+        if held is None:
+            held = self._held.setdefault(path, self._digest_now(path, frame, kind))
+        return held
+
+    def _digest_now(self, path: str, frame: int, kind: type[SeqmatteError]) -> str:
+        try:
+            return self._digests.of(path)
+        except FileNotFoundError:
+            raise kind("the file is missing", frame=frame, path=path) from None
+        except OSError as error:
+            raise kind(f"the file cannot be read: {error.strerror}", frame=frame, path=path) from error
+        except PlateError as error:
+            raise kind(error.message, frame=frame, path=path) from error
+
+    def _refuse_changed(self, path: str, frame: int, kind: type[SeqmatteError]) -> None:
+        if self._digest_now(path, frame, kind) != self._held[path]:
+            raise kind("the file changed while it was used; run again when it is written", frame=frame, path=path)
+
+    def _refuse_other_size(self, header: Header | None, frame: int, path: str) -> None:
+        first = self.header
+        if header is not None and (header.data, header.display) != (first.data, first.display):
+            mine, theirs = _windows(header), _windows(first)
+            said = f"frame {frame} is {mine}, but the shot's first frame {self.shot.frames[0]} is {theirs}"
+            raise PlateError(f"{said}; conform the plate to one size", frame=frame, path=path)
+
+
+class _Pictures:
+    """Layers lately read, up to so many bytes; each read once, whoever asks for it at the same time."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._found: OrderedDict[tuple[object, ...], Layer] = OrderedDict()
+        self._reading: dict[tuple[object, ...], threading.Lock] = {}
+
+    def get(self, key: tuple[object, ...], read: Callable[[], Layer]) -> Layer:
+        with self._lock:
+            mine = self._reading.setdefault(key, threading.Lock())
+        with mine:
+            found = self._lookup(key)
+            if found is None:
+                found = read()
+                # Everybody gets the same array.
+                found.pixels.flags.writeable = False
+                self._keep(key, found)
+        return found
+
+    def _lookup(self, key: tuple[object, ...]) -> Layer | None:
+        with self._lock:
+            if key in self._found:
+                self._found.move_to_end(key)
+            return self._found.get(key)
+
+    def _keep(self, key: tuple[object, ...], made: Layer) -> None:
+        with self._lock:
+            self._found[key] = made
+            self._reading.pop(key, None)
+            while len(self._found) > 2 and sum(f.pixels.nbytes for f in self._found.values()) > self._limit:
+                self._found.popitem(last=False)
+
+
+_CHOSEN: OrderedDict[tuple[object, ...], Encoding] = OrderedDict()
+
+
+def _chosen(sampled: tuple[object, ...], samples: Callable[[], list[Pixels]]) -> Encoding:
+    """The encoding for what was sampled, remembered in the process: a worker makes a Source for each request."""
+    if sampled not in _CHOSEN:
+        _CHOSEN[sampled] = encoding.choose(samples())
+        while len(_CHOSEN) > 64:
+            _CHOSEN.popitem(last=False)
+    return _CHOSEN[sampled]
+
+
+def _spread(frames: FrameRange, count: int) -> list[int]:
+    """So many frames, evenly over the range, both ends among them."""
+    picked = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)
+    return [frames[int(index)] for index in picked]
+
+
+def _windows(header: Header) -> str:
+    x, y, width, height = header.data
+    at = f" at {x},{y}" if (x, y) != (0, 0) else ""
+    inside = f" in a display of {header.display[2]} x {header.display[3]}" if header.display != header.data else ""
+    return f"{width} x {height}{at}{inside}"
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
