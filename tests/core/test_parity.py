@@ -6,6 +6,7 @@ same layout is taken from SEQMATTE_PARITY_DIR.
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from parity import fill
 from seqmatte import networks
 from seqmatte.networks import blocks, stcn
 
-FOLDER = Path(os.environ.get("SEQMATTE_PARITY_DIR", Path(__file__).parents[1] / "parity"))
+OURS = Path(__file__).parents[1] / "parity"
+FOLDER = Path(os.environ.get("SEQMATTE_PARITY_DIR", OURS))
 LIMIT = 1e-4
 
 
@@ -100,13 +102,31 @@ def stcn_cases(network, inputs, cases):
         options = cases[case]["options"]
         given = {0: {target: masks[target, None] for target in range(options.get("num_objects", 1))}}
         if case == "late":
-            given[3] = {1: masks[1, None]}
+            entry = int(re.search(r"object 2 in frame (\d+)", cases[case]["desc"])[1])
+            given[entry] = {1: masks[1, None]}
         frames = clip[: options["frames"], None]
         memory = {"top_k": options["top_k"], "every": options["mem_every"], "include_last": options["include_last"]}
         yield f"{case}/prob", torch.stack(list(stcn.propagate(network, frames, given, **memory)), 1)
 
 
+def hstsg_cases(network, inputs, cases):
+    options = cases["propagate"]["options"]
+    clip, masks = padded_to_16(inputs["clip"][: options["frames"]], inputs["masks"])
+    frames = clip[:, None]
+    state = network.begin([network.guided(frames[0], masks)])
+    state = network.hold(frames[0], state).state
+    for t, frame in enumerate(frames[1:], 1):
+        made = network(frame, state, options["top_k"], options["similarity"], options["update_adjacent"])
+        state = made.state
+        yield f"propagate/mask{t}", made.mask
+        yield f"propagate/alpha{t}", made.alpha
+    for level, raw, crossed in zip((16, 8, 4), made.state.recent[-1].reads, made.crossed, strict=True):
+        yield f"propagate/read_v{level}", raw[:, :16]
+        yield f"propagate/cross_v{level}", crossed[:, :16]
+
+
 FAMILIES = {
+    "HSTSG": (lambda model: networks.build("hstsg"), hstsg_cases),
     "STCN": (lambda model: networks.build("stcn"), stcn_cases),
     "BGMv2": (bgm2, bgm2_cases),
     "BackgroundMatting v1": (bgm1, bgm1_cases),
@@ -154,5 +174,5 @@ def test_a_published_network_gives_its_reference_numbers(file):
 
 
 def test_the_single_target_stcn_has_the_published_keys():
-    published = json.loads((FOLDER / "stcn_single_object.keys.json").read_text())
+    published = json.loads((OURS / "stcn_single_object.keys.json").read_text())
     assert shapes(networks.build("stcn", others=False)) == published
