@@ -1,0 +1,169 @@
+"""The published trimap networks give the numbers of their references, with the same keys and shapes.
+
+Each vector names its weights by a seed and gains (tests/parity/fill_b.py) and holds its inputs. Another folder
+of the same layout is taken from SEQMATTE_PARITY_DIR. FBA divides by |F - B|^2 + 0.1 after 53 standardised
+layers: in float32 the references themselves are 3e-4 off, so it is held to 1e-4 in double precision.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from parity import fill_b
+from seqmatte import networks
+from seqmatte.networks import fba, trimap_coding
+
+FOLDER = Path(os.environ.get("SEQMATTE_PARITY_DIR") or Path(__file__).parents[1] / "parity")
+LIMIT = 1e-4
+# What FBA's float32 references leave open; models in double precision are held to LIMIT.
+FLOAT32_FBA = 5e-4
+
+
+class Vector:
+    """One file: its arrays, its facts, and a network with its weights."""
+
+    def __init__(self, name):
+        with np.load(FOLDER / f"{name}.npz") as held:
+            self.arrays = dict(held)
+        self.name = name
+        self.meta = json.loads(bytes(self.arrays.pop("meta")))
+
+    def __contains__(self, name):
+        return name in self.arrays
+
+    def __getitem__(self, name):
+        return torch.from_numpy(self.arrays[name])
+
+    def network(self, *family, **variant):
+        network = networks.build(*family, **variant)
+        keys = json.loads((FOLDER / f"{self.name}.keys.json").read_text())
+        ours = {key: list(value.shape) for key, value in network.state_dict().items()}
+        # TensorFlow's batch norms count no batches.
+        assert {key: ours[key] for key in ours if key in keys or "num_batches" not in key} == keys
+        fill_b.fill_module(network, self.meta["seed"], self.meta["gains"])
+        return network.eval()
+
+
+class Probes:
+    """What each named module gave, in the form the vectors keep: mean, deviation, range and 16 samples."""
+
+    def __init__(self, network, vector):
+        self.vector, self.calls, self.seen, self.outputs = vector, {}, {}, {}
+        modules = dict(network.named_modules())
+        names = {name.removeprefix("mid/").split("#")[0] for name in vector.arrays if name.startswith("mid/")}
+        for name in sorted(names & modules.keys()):
+            modules[name].register_forward_hook(self._keeping(name))
+
+    def _keeping(self, name):
+        def keep(module, inputs, output):
+            output = output[0] if isinstance(output, tuple) else output
+            self.calls[name] = self.calls.get(name, 0) + 1
+            key = f"{name}#{self.calls[name]}"
+            self.outputs[key] = output
+            values = output.detach().double().flatten().numpy()
+            samples = values[np.round(np.linspace(0, values.size - 1, 16)).astype(int)]
+            spread = values.std(ddof=min(values.size - 1, 1))
+            self.seen[key] = np.concatenate(((values.mean(), spread, values.min(), values.max()), samples))
+
+        return keep
+
+    def first_difference(self):
+        for name, expected in self.vector.arrays.items():
+            key = name.removeprefix("mid/")
+            seen = self.seen.get(key if "#" in key else f"{key}#1")
+            if name.startswith("mid/") and seen is not None:
+                off = np.abs(seen - expected).max() / max(1.0, np.abs(expected).max())
+                if off > LIMIT:
+                    return f"begins at {key}, {off:.1e}"
+        return "every probe agrees"
+
+
+def check(vector, outputs, probes, limit=LIMIT):
+    """Every named output within the limit of the vector's; the message says where a difference begins."""
+    for name, output in outputs.items():
+        expected = vector[name].double()
+        assert output.shape == expected.shape, name
+        off = float((output.double() - expected).abs().max())
+        assert off <= limit, f"{name} is {off:.1e} off; {probes.first_difference()}"
+
+
+def files(*starts):
+    return [file.stem for file in sorted(FOLDER.glob("*.npz")) if file.stem.startswith(starts)]
+
+
+def offsets(probes, attention, shape):
+    """Where each patch looks most, relative to the middle: what the authors draw."""
+    guidance, _, unknown = attention
+    queries, keys, itself = probes.keys(guidance, unknown)
+    rows, columns = shape
+    from seqmatte.networks.guided_attention import attention as shares
+
+    best = shares(queries[0], keys[0], itself[0], 0, rows * columns).argmax(dim=0).view(rows, columns)
+    return torch.stack((best // columns - rows // 2, best % columns - columns // 2))[None]
+
+
+@pytest.mark.parametrize("name", files("gca"))
+@torch.no_grad()
+def test_gca_gives_the_reference_alpha_and_looks_where_the_reference_looks(name):
+    vector = Vector(name)
+    network = vector.network("gca")
+    probes, looks = Probes(network, vector), []
+    for half in (network.encoder, network.decoder):
+        half.gca.register_forward_hook(lambda module, inputs, output: looks.append((module, inputs)))
+    alpha = network(vector["image_n"], vector["trimap3"])
+    check(vector, {"alpha": alpha}, probes)
+    for index, (module, inputs) in enumerate(looks, 1):
+        scales = torch.cat(module.scales(inputs[2]), 1)
+        np.testing.assert_allclose(scales, vector[f"softmax_scale_{index}"], rtol=1e-5)
+        expected = vector[f"offset_{index}"]
+        assert torch.equal(offsets(module, inputs, expected.shape[-2:]), expected.long())
+
+
+@pytest.mark.parametrize("name", files("fba"))
+@torch.no_grad()
+def test_fba_gives_the_reference_alpha_and_colours(name):
+    vector = Vector(name)
+    network = vector.network("fba", form="2020" if name.endswith("v1") else "current")
+    inputs = [vector[key] for key in ("image", "two_channel", "image_n", "trimap6")]
+    probes = Probes(network, vector)
+    output = network(*inputs)
+    check(vector, {"output": output, "raw7": probes.outputs["decoder.conv_up4#1"]}, probes, FLOAT32_FBA)
+    alpha, foreground, background = fba.matted_as_published(
+        network, vector.arrays["pipe_image_u8"], vector.arrays["pipe_trimap_u8"]
+    )
+    pipe = {"pipe_alpha": alpha, "pipe_fg": foreground, "pipe_bg": background}
+    check(vector, {key: torch.from_numpy(value) for key, value in pipe.items()}, probes, FLOAT32_FBA)
+    probes = Probes(network.double(), vector)
+    output = network(*(value.double() for value in inputs))
+    check(vector, {"output_f64": output, "raw7_f64": probes.outputs["decoder.conv_up4#1"]}, probes)
+
+
+@pytest.mark.parametrize("name", files("fba"))
+def test_fba_trimap_coding_gives_the_reference_channels(name):
+    vector = Vector(name)
+    two = trimap_coding.two_channel(vector.arrays["trimap_u8"])
+    np.testing.assert_array_equal(two, vector.arrays["two_channel"][0])
+    np.testing.assert_allclose(trimap_coding.distances(two), vector.arrays["trimap6"][0], atol=1e-6)
+
+
+def dim_variant(name):
+    if "segnet" in name:
+        return {"form": "segnet"}
+    return {"skip": "noskip" not in name, "kernel": 1 if name.endswith("k1") else 3}
+
+
+@pytest.mark.parametrize("name", files("dim_"))
+@torch.no_grad()
+def test_dim_gives_the_reference_alphas(name):
+    vector = Vector(name)
+    network = vector.network("dim", **dim_variant(name))
+    probes = Probes(network, vector)
+    if "alpha" in vector:
+        check(vector, {"alpha": network(vector["x"])[:, 0]}, probes)
+        return
+    coarse, refined = network.stages(vector["x"])
+    check(vector, {"pred_mattes": coarse, "pred_alpha": refined}, probes)
