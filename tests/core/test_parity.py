@@ -125,7 +125,23 @@ def hstsg_cases(network, inputs, cases):
         yield f"propagate/cross_v{level}", crossed[:, :16]
 
 
+def amm_cases(network, inputs, cases):
+    yield "seg/seg0", network.segment(inputs["clip"][:1])[0]
+    for case in ("frames", "refine"):
+        detail, state = cases[case]["options"]["downsample_ratio"], None
+        for t, plate in enumerate(inputs["clip" if case == "frames" else "hr"][:, None]):
+            before = state
+            foreground, alpha, state = network(plate, state, detail)
+            yield f"{case}/fgr{t}", foreground
+            yield f"{case}/pha{t}", alpha
+            if case == "frames":
+                yield f"frames/low{t}", torch.cat(network.low(plate, before)[:2], 1)
+                yield f"frames/key{t}", state.keys[:, 0]
+                yield f"frames/value{t}", state.values[:, 0]
+
+
 FAMILIES = {
+    "AMM": (lambda model: networks.build("amm"), amm_cases),
     "HSTSG": (lambda model: networks.build("hstsg"), hstsg_cases),
     "STCN": (lambda model: networks.build("stcn"), stcn_cases),
     "BGMv2": (bgm2, bgm2_cases),

@@ -50,7 +50,7 @@ class RecurrentUpsampling(nn.Module):
     def forward(self, clip: Tensor, skip: Tensor, pooled: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
         """clip: [B, T, into, h, w]; skip, pooled: [B, T, ., 2h, 2w] or one less at an odd edge."""
         frames = clip.shape[:2]
-        x = self.conv(_joined(clip.flatten(0, 1), skip.flatten(0, 1), pooled.flatten(0, 1)))
+        x = self.conv(joined(clip.flatten(0, 1), skip.flatten(0, 1), pooled.flatten(0, 1)))
         passing, remembered = as_clips(x, frames).chunk(2, 2)
         remembered, hidden = self.gru(remembered, hidden)
         return torch.cat((passing, remembered), 2), hidden
@@ -72,7 +72,7 @@ class Output(nn.Module):
 
     def forward(self, x: Tensor, plate: Tensor) -> Tensor:
         """x: [N, into, h/2, w/2]; plate: [N, 3, h, w] -> [N, out, h, w]."""
-        features: Tensor = self.conv(_joined(x, plate))
+        features: Tensor = self.conv(joined(x, plate))
         return features
 
 
@@ -91,7 +91,7 @@ class Decoder(nn.Module):
         self, plate: Tensor, features: Sequence[Tensor], state: Sequence[Tensor | None]
     ) -> tuple[Tensor, State]:
         """plate: [B, T, 3, h, w]; features: [B, T, ...] at 1/2 to 1/16. Gives [B * T, 16, h, w] and the state."""
-        half, quarter, eighth = _pooled(plate)
+        half, quarter, eighth = pooled(plate)
         f1, f2, f3, f4 = features
         r1, r2, r3, r4 = state
         x, r4 = self.decode4(f4, r4)
@@ -175,8 +175,8 @@ class RVM(nn.Module):
         return features if len(features) == 4 else (*features[:3], features[4])
 
 
-def _pooled(plate: Tensor) -> list[Tensor]:
-    """The plate at 1/2, 1/4 and 1/8; a window at an odd edge is the mean of the pixels that it holds."""
+def pooled(plate: Tensor) -> list[Tensor]:
+    """The plate, [B, T, 3, h, w], at 1/2, 1/4 and 1/8; a window at an odd edge is the mean of what it holds."""
     frames, pictures = plate.shape[:2], plate.flatten(0, 1)
     sizes = []
     for _ in range(3):
@@ -185,7 +185,8 @@ def _pooled(plate: Tensor) -> list[Tensor]:
     return sizes
 
 
-def _joined(x: Tensor, *fine: Tensor) -> Tensor:
+def joined(x: Tensor, *fine: Tensor) -> Tensor:
+    """x, [N, C, h, w], at twice its size, cut to the fine features' size, and those beside it."""
     height, width = fine[0].shape[-2:]
     return torch.cat((doubled(x)[..., :height, :width], *fine), 1)
 
