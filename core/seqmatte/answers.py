@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from seqmatte.engine import Engine, Flag, Result
     from seqmatte.events import Event
 
-_SHOT_FIELD = re.compile(r"(?:shot\.)?([a-z_]+)[.:\[]")
+_SHOT_FIELD = re.compile(r"shot\.([a-z_]+)|^(frames)")
 _MEMORY = re.compile(r"out of memory|can.t allocate memory|failed to allocate memory", re.IGNORECASE)
 
 
@@ -165,7 +165,7 @@ def _shot(params: Mapping[str, Any]) -> Shot:
         return Shot.from_dict(params["shot"])
     except ValueError as error:
         found = _SHOT_FIELD.match(str(error))
-        raise ShotError(str(error), field=found[1] if found else None) from None
+        raise ShotError(str(error), field=(found[1] or found[2]) if found else None) from None
 
 
 def _subject(params: Mapping[str, Any]) -> str | None:

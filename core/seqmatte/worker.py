@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from seqmatte.events import Event
 
 # How long a step may go on after the host is gone. Results are renamed into place, so an end at any time is safe.
-GRACE_SECONDS = 2.0
+GRACE_SECONDS = 1.0
 
 
 def main(cache: str | None = None, device: str = "auto") -> int:
