@@ -143,18 +143,19 @@ def _config(wanted: str) -> tuple[str, Any, str]:
     """(name, config, how it was found)."""
     told = os.environ.get("OCIO", "")
     name, why = (wanted, "as told") if wanted else (told, "from $OCIO") if told else (BUILT_IN, "built in")
-    config = _loaded(name, why)
+    # The time of a config's file is part of what is remembered: a studio may mend it while a worker runs.
+    config = _loaded(name, why, os.stat(name).st_mtime_ns if os.path.exists(name) else 0)
     if not config.hasRole("scene_linear"):
         raise ColourError(f"config {name} ({why}) has no role scene_linear; use another, such as {BUILT_IN}")
     return name, config, why
 
 
 @lru_cache(maxsize=8)
-def _loaded(name: str, why: str) -> Any:
+def _loaded(name: str, why: str, changed: int) -> Any:
     try:
         config = ocio.Config.CreateFromFile(name)
         config.validate()
-    except ocio.Exception as error:
+    except (ocio.Exception, ocio.ExceptionMissingFile) as error:
         words = " ".join(str(error).split())
         raise ColourError(f"config {name} ({why}) cannot be used: {words}", field="colour.config") from error
     return config
