@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Sides up to this are swept whole: there the band is most of the picture.
 _WHOLE = 160
+# From this share of alpha on (its inverse) the edge carries all of the plate's own grain.
+_FULL_GRAIN = 4.0
 
 
 @dataclass(frozen=True)
@@ -137,3 +139,49 @@ def _cross(tiles: Tensor) -> list[Tensor]:
         tiles[..., a - 1 : z - 1, a:z],
         tiles[..., a + 1 : z + 1, a:z],
     ]
+
+
+def premultiplied(plate: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor) -> Tensor:
+    """What the subject adds to the picture, 3 x H x W: the plate itself at alpha 1, nothing at alpha 0.
+
+    In between it is the plate less the background's part, so that grain goes on into the edge and the matte over its
+    own background gives the plate back; at thin alpha, where that would mostly be the background's grain, it leans to
+    alpha F.
+    """
+    import torch
+
+    smooth = alpha * foreground
+    rest = plate - smooth - (1 - alpha) * background
+    made = smooth + (alpha * _FULL_GRAIN).clamp(max=1) * rest
+    made = torch.where(alpha > 0, made, torch.zeros_like(made))
+    return torch.where(alpha >= 1, plate, made)
+
+
+def with_clean_plate(
+    plate: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor, clean: Tensor, trust: float
+) -> tuple[Tensor, Tensor]:
+    """F and B when the background is known, each 3 x H x W.
+
+    clean: 3 x H x W, the set without the subject, in the plate's light. It is believed as far as it agrees with the
+    plate where alpha is 0 in the neighbourhood (15 x 15 pixels): a clean plate that was shot a little
+    brighter or from beside would tint the edge.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    def near(x: Tensor) -> Tensor:
+        return F.avg_pool2d(x[None], 15, 1, 7, count_include_pad=False)[0]
+
+    bare = (alpha <= 0).float()[None]
+    seen = near(bare)
+    tolerance = 0.1 * (clean.abs().mean(0, keepdim=True) + 0.02)
+    off = near(bare * (near(plate - clean)).abs().mean(0, keepdim=True)) / seen.clamp_min(1e-6)
+    belief = trust * torch.exp(-((off / tolerance) ** 2)) * (seen > 0)
+    soft = (alpha > 0) & (alpha < 1)
+    background = torch.where(soft, torch.lerp(background, clean, belief.expand_as(clean)), background)
+    # F follows from the equation where alpha is large enough to divide by.
+    divisor = alpha.clamp_min(1e-3)
+    direct = (plate - (1 - alpha) * background) / divisor
+    sure = belief * ((alpha - 0.1) / 0.4).clamp(0, 1)
+    foreground = torch.where(soft, torch.lerp(foreground, direct, sure.expand_as(direct)), foreground)
+    return foreground, background

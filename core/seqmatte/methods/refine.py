@@ -1,0 +1,137 @@
+"""The last step of every recipe: alpha right for linear light, and the foreground unmixed from the plate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from seqlink.params import param
+from seqmatte.device import Device
+from seqmatte.encoding import Encoding
+from seqmatte.layer import Layer, Pixels
+from seqmatte.method import Read, State, View, as_planes
+from seqmatte.reach import PerFrame
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+HALF_MAX = 65504.0
+OUTPUTS = ("rgba", "alpha", "rgba+straight")
+
+
+@dataclass(frozen=True)
+class RefineParams:
+    outputs: str = param(
+        "rgba",
+        choices=OUTPUTS,
+        help="What a result holds: premultiplied foreground and alpha, alpha alone, or also the straight foreground.",
+    )
+    strength: float = param(
+        1.0,
+        low=0.0,
+        high=1.0,
+        help="How much of the linear-light correction that the matting method asks for is applied.",
+    )
+    clean_trust: float = param(
+        1.0,
+        low=0.0,
+        high=1.0,
+        advanced=True,
+        help="How much a clean plate is used as the background, where it agrees with the plate around the subject.",
+    )
+
+
+class Refine:
+    """Alpha and plate to the matte: R, G, B (premultiplied, scene-linear) and A.
+
+    Reads from the alpha layer: "A", facts "confidence" and "correction" (0..1, how far its maker's alpha is from linear
+    light; 0 if it says nothing), and, where its maker also unmixed the foreground, "F.R", "F.G", "F.B" in scene-linear.
+    """
+
+    name: ClassVar[str] = "refine"
+    version: ClassVar[int] = 1
+    Params: ClassVar[type] = RefineParams
+    half: ClassVar[tuple[str, ...]] = ("R", "G", "B", "fg.R", "fg.G", "fg.B")
+
+    makes = "matte"
+    reads = (Read("plate", space="scene"), Read("plate", space="encoded"), Read("alpha"), Read("clean"))
+    reach = PerFrame()
+
+    def __init__(self, params: RefineParams) -> None:
+        self.params = params
+
+    def open(self, device: Device) -> None:
+        self._device = device.torch()
+
+    def start(self, guides: Sequence[View]) -> State:
+        return None
+
+    def step(self, state: State, view: View) -> tuple[State, Layer]:
+        found = view["alpha"]
+        alpha = self._in_linear_light(view, found)
+        if self.params.outputs == "alpha":
+            return None, Layer(_rows(alpha[None]), ("A",), facts=_facts(found))
+        plate = self._tensor(view["plate", 0, "scene"], "R", "G", "B").clamp(-HALF_MAX, HALF_MAX)
+        foreground, background = self._unmixed(view, found, plate, alpha)
+        return None, self._matte(plate, alpha, foreground, background, found)
+
+    def _in_linear_light(self, view: View, found: Layer) -> Tensor:
+        from seqmatte.linear_light import corrected
+
+        alpha = self._tensor(found, "A")[0].nan_to_num(0.0).clamp(0, 1)
+        strength = self.params.strength * float(found.facts.get("correction", 0.0))
+        if strength <= 0:
+            return alpha
+        encoded = view["plate", 0, "encoded"]
+        encoding = Encoding.parse(str(encoded.facts["encoding"]))
+        return corrected(self._tensor(encoded, "R", "G", "B"), alpha, encoding, strength)
+
+    def _unmixed(self, view: View, found: Layer, plate: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+        """Straight foreground and background, each 3 x H x W."""
+        from seqmatte.foreground import foreground_background, with_clean_plate
+
+        foreground, background = foreground_background(plate, alpha)
+        clean = view.get("clean")
+        if clean is not None and self.params.clean_trust > 0:
+            known = self._tensor(clean, "R", "G", "B")
+            foreground, background = with_clean_plate(
+                plate, alpha, foreground, background, known, self.params.clean_trust
+            )
+        if found.has("F.R"):
+            foreground = self._tensor(found, "F.R", "F.G", "F.B")
+        return foreground, background
+
+    def _matte(self, plate: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor, found: Layer) -> Layer:
+        import torch
+
+        from seqmatte.foreground import premultiplied
+
+        if found.has("F.R"):
+            colours = torch.where(alpha >= 1, plate, alpha * foreground)
+        else:
+            colours = premultiplied(plate, alpha, foreground, background)
+        planes, channels = [colours, alpha[None]], ["R", "G", "B", "A"]
+        if self.params.outputs == "rgba+straight":
+            planes.append(torch.where(alpha >= 1, plate, foreground))
+            channels += ["fg.R", "fg.G", "fg.B"]
+        made = torch.cat(planes)
+        made = made.nan_to_num(0.0).clamp(-HALF_MAX, HALF_MAX)
+        return Layer(_rows(made), tuple(channels), facts=_facts(found))
+
+    def _tensor(self, layer: Layer, *channels: str) -> Tensor:
+        """C x H x W on the device."""
+        import torch
+
+        return torch.from_numpy(as_planes(layer, *channels)[0]).to(self._device)
+
+
+def _rows(planes: Tensor) -> Pixels:
+    """H x W x C."""
+    return np.ascontiguousarray(planes.permute(1, 2, 0).cpu().numpy(), np.float32)
+
+
+def _facts(found: Layer) -> dict[str, float | int | str]:
+    return {name: value for name, value in found.facts.items() if name == "confidence"}

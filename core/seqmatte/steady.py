@@ -1,0 +1,92 @@
+"""Carries a solved alpha from one frame to the next along optical flow, and says where that can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+Plane = npt.NDArray[np.float32]
+
+# Flow is found on pictures of at most this many pixels a side: hair moves with its surroundings.
+_SIDE = 960
+# Pixels (of the flow's picture) and code values (of 255) off at which trust has fallen to about a third.
+_ROUND_TRIP = 0.7
+_LUMA = 6.0
+
+
+@dataclass(frozen=True)
+class Memory:
+    """alpha: H x W, what the last frame was solved to. luma: its encoded plate in 8 bits, at the flow's size."""
+
+    alpha: Plane
+    luma: npt.NDArray[np.uint8]
+
+
+def luma_of(encoded: Plane) -> npt.NDArray[np.uint8]:
+    """The 8-bit picture that flow is found on, from H x W x 3 of about 0..1."""
+    import cv2
+
+    height, width = encoded.shape[:2]
+    scale = min(1.0, _SIDE / max(height, width))
+    size = (max(16, round(width * scale)), max(16, round(height * scale)))
+    grey = encoded @ np.array([0.25, 0.5, 0.25], np.float32)
+    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(np.clip(small * 255 + 0.5, 0, 255), np.uint8)
+
+
+def carried(memory: Memory, luma: npt.NDArray[np.uint8]) -> tuple[Plane, Plane]:
+    """The last alpha where it is now, and how far it can be trusted; both H x W, 0..1."""
+    import cv2
+
+    back, forth = _flow(luma, memory.luma), _flow(memory.luma, luma)
+    where = _grid(luma.shape) + back
+    returned = _looked_up(forth, where)
+    off = np.sqrt(((back + returned) ** 2).sum(2))
+    seen = _looked_up(memory.luma, where)
+    unlike = cv2.blur(cv2.absdiff(seen, luma).astype(np.float32), (3, 3))
+    trust = np.exp(-((off / _ROUND_TRIP) ** 2) - (unlike / _LUMA) ** 2)
+    outside = (where < 0).any(2) | (where[..., 0] > luma.shape[1] - 1) | (where[..., 1] > luma.shape[0] - 1)
+    trust[outside] = 0
+    return _at_full_size(memory.alpha, where, trust)
+
+
+def _at_full_size(alpha: Plane, where: Plane, trust: Plane) -> tuple[Plane, Plane]:
+    import cv2
+
+    height, width = alpha.shape
+    sy, sx = height / where.shape[0], width / where.shape[1]
+    move = cv2.resize(where - _grid(where.shape[:2]), (width, height), interpolation=cv2.INTER_LINEAR)
+    target = _grid((height, width)) + move * np.array([sx, sy], np.float32)
+    wide = cv2.resize(trust.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    return _looked_up(alpha, target), np.asarray(wide, np.float32)
+
+
+def _flow(to: npt.NDArray[np.uint8], source: npt.NDArray[np.uint8]) -> Plane:
+    """H x W x 2: from each pixel of `to`, the way to the same thing in `source`. On one thread: DIS cuts its work into
+    stripes, one a thread, and gives other vectors for other cuts."""
+    import cv2
+
+    dis: Any = cv2
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        found = dis.DISOpticalFlow_create(dis.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(to, source, None)
+    finally:
+        cv2.setNumThreads(threads)
+    return np.asarray(found, np.float32)
+
+
+def _looked_up(picture: npt.NDArray[Any], where: Plane) -> npt.NDArray[Any]:
+    """The picture at H x W x 2 places (x, y), between its pixels linearly; its edge repeats."""
+    import cv2
+
+    flat, lookup = np.ascontiguousarray(where, np.float32), cast(Any, cv2.remap)
+    return np.asarray(lookup(picture, flat, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+
+
+def _grid(shape: tuple[int, ...]) -> Plane:
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    return np.stack((x, y), 2).astype(np.float32)
