@@ -144,7 +144,8 @@ class Source:
         scene = self.layer(name, frame, "scene")
         assert scene is not None
         picture = self.encoding.encode(self.colour.to_rec709(scene.take("R", "G", "B")))
-        return Layer(np.ascontiguousarray(picture, np.float32), ("R", "G", "B"), scene.header, scene.facts)
+        facts = {**scene.facts, "encoding": str(self.encoding)}
+        return Layer(np.ascontiguousarray(picture, np.float32), ("R", "G", "B"), scene.header, facts)
 
     def _read_guide(self, guide: Guide) -> Layer:
         self._digest_of(guide.path, guide.frame, GuideError)
