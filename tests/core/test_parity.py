@@ -140,7 +140,21 @@ def amm_cases(network, inputs, cases):
                 yield f"frames/value{t}", state.values[:, 0]
 
 
+def context_motion_cases(network, inputs, cases):
+    state = None
+    for t, plate in enumerate(inputs["clip"][:, None]):
+        alpha, foreground, state = network(plate, state)
+        yield f"frames/alpha{t}", alpha
+        yield f"frames/fgr{t}", foreground
+    yield "frames/hidden", state.hidden
+    yield "frames/fea", state.context
+    height, width = (4 * side for side in cases["flow"]["outputs"]["flow"][-2:])
+    pictures = torch.nn.functional.interpolate(inputs["clip"][:2], size=(height, width), mode="bilinear").flip(1)
+    yield "flow/flow", network.flow(pictures[1:], pictures[:1])
+
+
 FAMILIES = {
+    "context-motion": (lambda model: networks.build("context_motion"), context_motion_cases),
     "AMM": (lambda model: networks.build("amm"), amm_cases),
     "HSTSG": (lambda model: networks.build("hstsg"), hstsg_cases),
     "STCN": (lambda model: networks.build("stcn"), stcn_cases),
