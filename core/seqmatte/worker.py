@@ -183,7 +183,8 @@ class Desk:
     def _close(self, job: Job) -> None:
         # Before the answer is sent, so that the id is free again for a host that has read it.
         with self._lock:
-            self._open.pop(job.request.id or 0, None)
+            if job.request.id is not None:
+                self._open.pop(job.request.id, None)
 
     def _tell(self, job: Job, event: Event) -> None:
         self._outlet.send(as_message(job.request.id, event))

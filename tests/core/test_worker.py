@@ -13,18 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from fakes.toy_engine import PATHS, command, toy
 from seqlink import FramePath, wire
 from seqlink.client import Worker, WorkerDied, WorkerError
 
-ROOT = Path(__file__).resolve().parents[2]
-TOY = str(ROOT / "tests/fakes/toy_engine.py")
-PATHS = {"PYTHONPATH": os.pathsep.join([str(ROOT / "core"), str(ROOT / "plugins")])}
 
-
-def toy_worker(tmp_path, **env):
-    home = {"SEQMATTE_HOME": str(tmp_path / "home")}
-    command = [sys.executable, TOY, "worker", "--cache", str(tmp_path / "cache"), "--device", "cpu"]
-    return Worker(command, {**PATHS, **home, **env})
+def toy_worker(tmp_path):
+    return Worker(command(tmp_path / "cache"), {**PATHS, "SEQMATTE_HOME": str(tmp_path / "home")})
 
 
 @pytest.fixture
@@ -32,10 +27,6 @@ def worker(tmp_path):
     made = toy_worker(tmp_path)
     yield made
     made.stop()
-
-
-def toy(tiny, *guided, **options):
-    return tiny.shot(*(guided or (3,)), recipe="toy", params={"toy": options}).to_dict()
 
 
 def gate_of(tmp_path):
@@ -296,13 +287,14 @@ def test_a_host_that_is_killed_takes_its_worker_with_it(tmp_path, tiny_shot):
     let_through(gate, 1, 2, 3)
     # A worker that is stuck in a step, since frame 4 never gets through the gate.
     shot = toy(tiny_shot, 1, gate=str(gate), walked=str(walked))
-    command = [sys.executable, TOY, "worker", "--cache", str(tmp_path / "cache")]
     starter = "import os, runpy, sys; os.environ['PYTHONPATH'] = os.environ['KEPT']; sys.argv = sys.argv[1:]; "
     starter += "sys.path[:0] = os.environ['KEPT'].split(os.pathsep); runpy.run_path(sys.argv[0], run_name='__main__')"
-    command[1:1] = ["-c", starter]
+    python, *rest = command(tmp_path / "cache")
     env = {**os.environ, **PATHS, "KEPT": PATHS["PYTHONPATH"], "TOY_LOCK": str(lock)}
     host = subprocess.Popen(
-        [sys.executable, "-c", HOST, json.dumps(command), json.dumps(shot)], env=env, stdout=subprocess.PIPE
+        [sys.executable, "-c", HOST, json.dumps([python, "-c", starter, *rest]), json.dumps(shot)],
+        env=env,
+        stdout=subprocess.PIPE,
     )
     assert host.stdout.readline() == b"rendering\n"
     with open(lock) as held:
@@ -352,14 +344,12 @@ class talking:
     """A worker process without the client, for what the client never sends."""
 
     def __init__(self, tmp_path):
-        home = {"SEQMATTE_HOME": str(tmp_path / "home")}
-        command = [sys.executable, TOY, "worker", "--cache", str(tmp_path / "cache"), "--device", "cpu"]
         self.process = subprocess.Popen(
-            command,
+            command(tmp_path / "cache"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **PATHS, **home},
+            env={**os.environ, **PATHS, "SEQMATTE_HOME": str(tmp_path / "home")},
         )
 
     def __enter__(self):

@@ -93,6 +93,20 @@ class Toy:
         subprocess.run([sys.executable, "-c", "import sys; print('a child', repr(sys.stdin.read()))"], check=True)
 
 
+ROOT = Path(__file__).resolve().parents[2]
+PATHS = {"PYTHONPATH": os.pathsep.join([str(ROOT / "core"), str(ROOT / "plugins")])}
+
+
+def command(cache: Path) -> list[str]:
+    """What starts a worker that knows the toy."""
+    return [sys.executable, str(Path(__file__).resolve()), "worker", "--cache", str(cache), "--device", "cpu"]
+
+
+def toy(tiny, *guided: int, **options: object) -> dict[str, object]:
+    """A Shot document for the toy recipe; guided on frame 3 if no frame is named."""
+    return tiny.shot(*(guided or (3,)), recipe="toy", params={"toy": options}).to_dict()
+
+
 def install() -> None:
     module = types.ModuleType("toy_method")
     module.Toy = Toy
