@@ -15,7 +15,7 @@ import torch
 
 from parity import fill
 from seqmatte import networks
-from seqmatte.networks import blocks, stcn
+from seqmatte.networks import blocks, hmmn, stcn
 
 OURS = Path(__file__).parents[1] / "parity"
 FOLDER = Path(os.environ.get("SEQMATTE_PARITY_DIR", OURS))
@@ -153,7 +153,19 @@ def context_motion_cases(network, inputs, cases):
     yield "flow/flow", network.flow(pictures[1:], pictures[:1])
 
 
+def hmmn_cases(network, inputs, cases):
+    entry = network.memorise(inputs["clip"][:1], inputs["masks"])
+    for name, part in entry._asdict().items():
+        yield f"memorize/{name}", part[:, :16]
+    options = cases["propagate"]["options"]
+    frames = inputs["clip"][: options["frames"], None]
+    walk = hmmn.propagate(network, frames, inputs["masks"], options["mem_every"])
+    for t, (logits, _) in enumerate(walk, 1):
+        yield f"propagate/logit{t}", logits.transpose(0, 1)
+
+
 FAMILIES = {
+    "HMMN": (lambda model: networks.build("hmmn"), hmmn_cases),
     "context-motion": (lambda model: networks.build("context_motion"), context_motion_cases),
     "AMM": (lambda model: networks.build("amm"), amm_cases),
     "HSTSG": (lambda model: networks.build("hstsg"), hstsg_cases),
