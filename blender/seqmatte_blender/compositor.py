@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What differs between the compositors of Blender 4.2, 4.5 and 5.0, behind one set of names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import bpy
+
+IS_5 = bpy.app.version >= (5, 0, 0)
+IS_45 = bpy.app.version >= (4, 5, 0)
+
+# Nodes that show or write something; a copy of the tree must not have them, or the artist's own outputs fire.
+OUTPUTS = {
+    "CompositorNodeComposite",
+    "CompositorNodeViewer",
+    "CompositorNodeOutputFile",
+    "CompositorNodeSplitViewer",
+    "NodeGroupOutput",
+}
+
+
+def tree_of(scene: Any) -> Any | None:
+    """The scene's compositing tree; None where it has none."""
+    return scene.compositing_node_group if IS_5 else scene.node_tree
+
+
+def tree_made(scene: Any) -> Any:
+    """The scene's compositing tree, made and switched on where there was none."""
+    if not IS_5:
+        scene.use_nodes = True
+        return scene.node_tree
+    if scene.compositing_node_group is None:
+        scene.compositing_node_group = bpy.data.node_groups.new(f"{scene.name} comp", "CompositorNodeTree")
+    return scene.compositing_node_group
+
+
+def add_output(tree: Any) -> Any:
+    """The node whose first socket is the picture that a render saves."""
+    if not IS_5:
+        return tree.nodes.new("CompositorNodeComposite")
+    if not any(getattr(item, "in_out", "") == "OUTPUT" for item in tree.interface.items_tree):
+        tree.interface.new_socket(name="Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+    return tree.nodes.new("NodeGroupOutput")
+
+
+def add_file_output(tree: Any, folder: str, socket: Any) -> Any:
+    """A node that writes a socket to `folder` as float EXR in the numbers of the working space."""
+    node = tree.nodes.new("CompositorNodeOutputFile")
+    if IS_5:
+        node.format.media_type = "IMAGE"
+    node.format.file_format = "OPEN_EXR"
+    node.format.color_depth = "32"
+    node.format.exr_codec = "ZIP"
+    node.format.color_mode = "RGBA"
+    if IS_5:
+        node.directory, node.file_name = folder, ""
+        node.file_output_items.clear()
+        # Without "#" a still render of 5.0 has no frame number.
+        node.file_output_items.new("RGBA" if socket.type == "RGBA" else "FLOAT", "picture.####")
+    else:
+        node.base_path = folder
+        node.file_slots.clear()
+        node.file_slots.new("picture.####")
+    tree.links.new(socket, node.inputs[0])
+    return node
+
+
+def add_mask(tree: Any, mask: Any) -> Any:
+    """A node that rasterises a Mask datablock."""
+    node = tree.nodes.new("CompositorNodeMask")
+    node.mask = mask
+    return node
+
+
+def size_mask(node: Any, width: int, height: int) -> None:
+    """Makes a Mask node draw at this size, whatever the scene's is."""
+    if IS_5:
+        node.inputs["Size Source"].default_value = "Fixed"
+    else:
+        node.size_source = "FIXED"
+    if IS_45:
+        node.inputs["Size X"].default_value, node.inputs["Size Y"].default_value = width, height
+    else:
+        node.size_x, node.size_y = width, height
+
+
+def add_painted(tree: Any, image: Any) -> Any:
+    """The socket with what was painted, as the numbers that the artist sees in the picker.
+
+    The red channel, premultiplied: white on black and white on transparent are the same mask. A picture that is not
+    data was made linear on its way in, which would move its soft edges; that is undone.
+    """
+    node = tree.nodes.new("CompositorNodeImage")
+    node.image = image
+    socket = node.outputs["Image"]
+    if not image.colorspace_settings.is_data:
+        back = tree.nodes.new("CompositorNodeConvertColorSpace")
+        back.to_color_space = image.colorspace_settings.name
+        tree.links.new(socket, back.inputs["Image"])
+        socket = back.outputs["Image"]
+    split = tree.nodes.new("CompositorNodeSeparateColor")
+    tree.links.new(socket, split.inputs["Image"])
+    return split.outputs["Red"]
+
+
+def source_of(socket: Any) -> Any | None:
+    """The output socket that feeds an input, through reroutes; None where nothing does."""
+    seen = 0
+    while socket.is_linked and seen < 1000:
+        link = socket.links[0]
+        if link.is_muted:
+            return None
+        if link.from_node.bl_idname != "NodeReroute":
+            return link.from_socket
+        socket, seen = link.from_node.inputs[0], seen + 1
+    return None
+
+
+def upstream(node: Any) -> set[str]:
+    """Names of a node and of all that feed it."""
+    names: set[str] = set()
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if node.name not in names:
+            names.add(node.name)
+            waiting.extend(link.from_node for socket in node.inputs for link in socket.links)
+    return names
+
+
+def unknown_nodes(tree: Any, names: set[str]) -> Iterator[Any]:
+    """Nodes among the named whose add-on is not there: they crash the compositor of 4.5 and 5.0."""
+    for name in names:
+        node = tree.nodes[name]
+        if node.bl_idname == "NodeUndefined" or type(node).__name__ == "NodeUndefined":
+            yield node
+
+
+def keep_only(tree: Any, names: set[str]) -> None:
+    """Removes every other node."""
+    for node in list(tree.nodes):
+        if node.name not in names:
+            tree.nodes.remove(node)

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Renders what feeds a Matte node to files, from a copy of the scene in which nothing else can write.
+
+Runs in this Blender where it is headless, and in a second one (background.py) where an artist sits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+
+from . import compositor
+
+
+class ExportError(Exception):
+    """A plate frame or a mask could not be rendered; says which and why."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One picture to render.
+
+    source: "plate" or "mask" (what is linked to the node's sockets), "Mask:NAME" (a Mask datablock) or "Image:NAME"
+    (a painted image). frame: the scene's. folder, name: where it goes; "{digest}" in the name becomes the first 16
+    letters of the digest of the file. width, height: the size that masks are drawn at; 0: that of the plate that was
+    rendered before them.
+    """
+
+    source: str
+    frame: int
+    folder: str
+    name: str
+    width: int = 0
+    height: int = 0
+
+
+def rendered(scene_name: str, node_name: str, wanted: list[Wanted]) -> Iterator[tuple[Wanted, str]]:
+    """Each picture and its file, as they are written. Raises ExportError."""
+    scene = bpy.data.scenes[scene_name]
+    drawn = (0, 0)
+    try:
+        for source, width, height in dict.fromkeys((each.source, each.width, each.height) for each in wanted):
+            these = [each for each in wanted if (each.source, each.width, each.height) == (source, width, height)]
+            with _scratch(scene) as scratch, tempfile.TemporaryDirectory(prefix="seqmatte-") as folder:
+                _wire(scratch, node_name, source, (width, height) if width else drawn, folder)
+                for each in these:
+                    path = _placed(_render(scratch, each, folder), each)
+                    if source == "plate" and not any(drawn):
+                        drawn = picture_size(path)
+                    yield each, path
+    finally:
+        # Masks are evaluated in place, so they stand at the last frame that was rendered.
+        bpy.data.scenes[scene_name].frame_set(scene.frame_current, subframe=scene.frame_subframe)
+
+
+def file_digest(path: str) -> str:
+    """The first 16 letters of the SHA-256 of a file. Files that we render carry no dates, so equal means unchanged."""
+    made = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            made.update(block)
+    return made.hexdigest()[:16]
+
+
+def picture_size(path: str) -> tuple[int, int]:
+    """Width and height of a file as Blender sees it, which of an EXR is its data window. Raises ExportError."""
+    if not os.path.exists(path):
+        raise ExportError(f"{path} does not exist.")
+    image = bpy.data.images.load(path, check_existing=False)
+    try:
+        width, height = image.size
+        if not width or not height:
+            raise ExportError(f"{path} cannot be read.")
+        return width, height
+    finally:
+        bpy.data.images.remove(image)
+
+
+@contextlib.contextmanager
+def _scratch(scene: Any) -> Iterator[Any]:
+    """A copy of the scene that renders its compositing tree and nothing else; gone afterwards."""
+    made = scene.copy()
+    tree = None
+    if compositor.IS_5:
+        made.compositing_node_group = tree = compositor.tree_of(scene).copy()
+    render = made.render
+    render.use_sequencer, render.use_compositing = False, True
+    render.resolution_percentage = 100
+    render.use_border = render.use_multiview = False
+    for name in dir(render):
+        if name.startswith("use_stamp"):
+            setattr(render, name, False)
+    try:
+        yield made
+    finally:
+        bpy.data.scenes.remove(made)
+        if tree is not None:
+            bpy.data.node_groups.remove(tree)
+
+
+def _wire(scratch: Any, node_name: str, source: str, size: tuple[int, int], folder: str) -> None:
+    """Leaves in the copy only what makes the source, and a node that writes it."""
+    tree = compositor.tree_of(scratch)
+    if tree is None or node_name not in tree.nodes:
+        raise ExportError(f"the node {node_name!r} is not in the compositing tree of the scene itself")
+    kind, _, name = source.partition(":")
+    socket = _socket(tree, tree.nodes[node_name], kind, name, size)
+    names = compositor.upstream(socket.node)
+    for unknown in compositor.unknown_nodes(tree, names):
+        raise ExportError(
+            f"the node {unknown.name!r} before the matte belongs to an add-on that is not here. "
+            "Render that part to files and link those"
+        )
+    compositor.keep_only(tree, names)
+    compositor.add_file_output(tree, folder, socket)
+
+
+def _socket(tree: Any, node: Any, kind: str, name: str, size: tuple[int, int]) -> Any:
+    """The socket, in the copied tree, that holds the source."""
+    if kind == "Mask":
+        drawn = compositor.add_mask(tree, bpy.data.masks[name])
+        compositor.size_mask(drawn, *size)
+        return drawn.outputs["Mask"]
+    if kind == "Image":
+        painted = tuple(bpy.data.images[name].size)
+        if any(size) and painted != size:
+            raise ExportError(f"the image {name!r} is {painted[0]} x {painted[1]}, the plate {size[0]} x {size[1]}")
+        return compositor.add_painted(tree, bpy.data.images[name])
+    socket = compositor.source_of(node.inputs["Image" if kind == "plate" else "Mask"])
+    if socket is None:
+        raise ExportError(f"nothing is linked to the {kind} of {node.name!r}")
+    if socket.node.bl_idname == "CompositorNodeMask" and all(size):
+        compositor.size_mask(socket.node, *size)
+    return socket
+
+
+def _render(scratch: Any, each: Wanted, folder: str) -> str:
+    """The file that the copy writes at a frame."""
+    with bpy.context.temp_override(scene=scratch):
+        scratch.frame_set(each.frame)
+        try:
+            bpy.ops.render.render()
+        except RuntimeError as error:
+            raise ExportError(f"frame {each.frame}, {each.source}: {error}") from None
+    names = os.listdir(folder)
+    if len(names) != 1:
+        raise ExportError(
+            f"frame {each.frame}: Blender wrote no picture of the {each.source}. Does its file exist at this frame?"
+        )
+    return os.path.join(folder, names[0])
+
+
+def _placed(written: str, each: Wanted) -> str:
+    """Moves a picture to its place, or drops it where the same is there already: its time then stays too."""
+    name = each.name.replace("{digest}", file_digest(written)) if "{digest}" in each.name else each.name
+    place = os.path.join(each.folder, name)
+    if os.path.exists(place) and file_digest(place) == file_digest(written):
+        os.remove(written)
+        return place
+    try:
+        os.makedirs(each.folder, exist_ok=True)
+        beside = f"{place}.{os.getpid()}.part"
+        shutil.move(written, beside)
+        os.replace(beside, place)
+    except OSError as error:
+        raise ExportError(f"frame {each.frame}: cannot write {place}: {error.strerror}") from None
+    return place

@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Jobs on their way and the one worker that they share.
+
+A job is a generator that gives way whenever it would wait. `pump` moves every job on; a timer calls it where an
+artist sits, a loop calls it in scripts and tests. Threads read pipes and never touch bpy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import bpy
+
+from . import export, node, record, scene, task
+from .record import Record
+from .seqlink import FrameRange, Shot, settings
+from .seqlink.client import Call, Worker, WorkerError
+
+_RESULT = re.compile(r"matte\.(\d+)\.exr")
+TICK = 0.2
+RELOAD_EVERY = 1.0
+
+# What stops a job with a sentence instead of a traceback.
+PROBLEMS = (
+    scene.NotReady,
+    export.ExportError,
+    WorkerError,
+    settings.SettingsError,
+    OSError,
+    ValueError,
+)
+
+
+@dataclass
+class Job:
+    """One press of Solve or Check. phase: exporting, starting, solving, then how it ended."""
+
+    work: task.Task
+    phase: str = "exporting"
+    done: int = 0
+    total: int = 0
+    frame: int | None = None
+    seconds_left: float | None = None
+    warning: str = ""
+    cancelled: bool = False
+    record: Record = field(default_factory=Record)
+    steps: Iterator[None] = field(default_factory=lambda: iter(()))
+
+    @property
+    def over(self) -> bool:
+        return self.phase in ("ready", "checked", "written", "cancelled", "failed")
+
+
+_jobs: dict[str, Job] = {}
+_worker: list[Worker] = []
+
+
+def job_of(uid: str) -> Job | None:
+    """The job that runs for a node, or the one that ended last."""
+    return _jobs.get(uid)
+
+
+def running(uid: str) -> bool:
+    job = _jobs.get(uid)
+    return job is not None and not job.over
+
+
+def start(work: task.Task) -> Job:
+    """Begins a job; what it does happens in `pump`."""
+    job = Job(work)
+    job.record = record.read(work.folder)
+    job.record.message = ""
+    job.steps = _steps(job)
+    _jobs[work.uid] = job
+    if not bpy.app.background and not bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.register(_tick, first_interval=TICK)
+    return job
+
+
+def cancel(uid: str) -> None:
+    """Asks a job to stop; finished frames stay."""
+    if running(uid):
+        _jobs[uid].cancelled = True
+
+
+def drop(uid: str) -> None:
+    """Forgets how a job ended."""
+    _jobs.pop(uid, None)
+
+
+def pump() -> bool:
+    """Moves every job on by one step; whether any is still on its way."""
+    for job in list(_jobs.values()):
+        if not job.over:
+            _advance(job)
+    return any(not job.over for job in _jobs.values())
+
+
+def wait(job: Job) -> None:
+    """Pumps until a job is over: for scripts, where no timer fires."""
+    while not job.over:
+        pump()
+        time.sleep(0.01)
+
+
+def abandon() -> None:
+    """Drops all jobs, as when another file is opened; the worker stops what it does for them."""
+    for job in list(_jobs.values()):
+        job.cancelled = True
+        if not job.over and isinstance(job.steps, Generator):
+            job.steps.close()
+    _jobs.clear()
+
+
+def stop() -> None:
+    """Ends everything, the worker too."""
+    abandon()
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    while _worker:
+        _worker.pop().stop()
+
+
+def worker() -> Worker:
+    """The worker, of the engine that the preferences name now. Raises SettingsError."""
+    command = settings.command(settings.load())
+    if _worker and _worker[0].command != command:
+        _worker.pop().stop()
+    if not _worker:
+        _worker.append(Worker(command))
+    return _worker[0]
+
+
+def _tick() -> float | None:
+    return TICK if pump() else None
+
+
+def _advance(job: Job) -> None:
+    try:
+        next(job.steps)
+    except StopIteration:
+        pass
+    except PROBLEMS as problem:
+        _end(job, problem)
+
+
+def _end(job: Job, problem: Exception) -> None:
+    """A job that could not finish: cancelled, or failed with a sentence and the frame where there is one."""
+    cancelled = job.cancelled or getattr(problem, "cancelled", False)
+    frame = getattr(problem, "data", {}).get("frame")
+    if not cancelled:
+        job.record.message = str(problem)
+        if isinstance(frame, int):
+            job.record.failed[frame] = str(problem)
+    _finish(job, "cancelled" if cancelled else "failed")
+
+
+def _finish(job: Job, outcome: str) -> None:
+    job.phase = job.record.outcome = outcome
+    with contextlib.suppress(OSError):  # where the folder cannot be written, the job has already said so
+        record.write(job.work.folder, job.record)
+    group = node.find(job.work.uid)
+    if group is not None:
+        node.reload(group)
+
+
+def _steps(job: Job) -> Iterator[None]:
+    """One job from the artist's node to results in its folder. Raises one of PROBLEMS."""
+    work = job.work
+    exported: dict[str, dict[int, str]] = {"plate": {}, "mask": {}}
+    job.total = len(work.wanted)
+    for source, frame, path in work.exported():
+        if job.cancelled:
+            raise WorkerError("cancelled")
+        if path:
+            exported[source][frame] = path
+            job.done, job.frame = job.done + 1, frame
+        yield
+    shot = work.shot(exported["mask"])
+    job.record.note, job.record.shift = work.plate_note, work.plate.shift
+    if work.kind == "solve":
+        yield from _solve(job, shot, exported["mask"])
+    else:
+        yield from _check(job, shot, exported["mask"])
+
+
+def _solve(job: Job, shot: Shot, guides: dict[int, str]) -> Iterator[None]:
+    shift = job.work.plate.shift
+    _begin(job, shot, guides)
+    yield from _render(job, shot, FrameRange(frame + shift for frame in job.work.asked))
+    _finish(job, "ready")
+
+
+def _check(job: Job, shot: Shot, guides: dict[int, str]) -> Iterator[None]:
+    """Brings in what is cached, and says which finished frames no longer fit. Computes nothing."""
+    before = job.record.guides
+    shift = job.work.plate.shift
+    changed = [frame for frame, path in guides.items() if before.get(frame + shift) != os.path.basename(path)]
+    job.record.changed = str(FrameRange(changed)) if changed else ""
+    call = yield from _sent(job, "status", {"shot": shot.to_dict()})
+    yield from _awaited(job, call)
+    answer = call.result()
+    cached, missing = (
+        FrameRange.parse(text) if text else FrameRange() for text in map(answer.get, ("cached", "missing"))
+    )
+    stale = missing & job.record.confidence
+    job.record.stale = str(stale) if stale else ""
+    if job.work.kind == "farm":
+        job.work.write_farm_job(shot, [FrameRange.parse(text) for text in answer["tasks"]])
+        return _finish(job, "written")
+    if cached and job.record.shot:
+        yield from _render(job, shot, cached)
+    _finish(job, "checked")
+
+
+def _frames(text: str) -> FrameRange:
+    return FrameRange.parse(text) if text else FrameRange()
+
+
+def _begin(job: Job, shot: Shot, guides: dict[int, str]) -> None:
+    """Writes down what is solved, and points the node at it."""
+    shift = job.work.plate.shift
+    kept = job.record
+    if FrameRange(kept.confidence) - shot.frames:
+        for frame in FrameRange(kept.confidence) - shot.frames:
+            del kept.confidence[frame]
+            kept.source.pop(frame, None)
+    kept.shot = shot.to_dict()
+    kept.guides = {frame + shift: os.path.basename(path) for frame, path in guides.items()}
+    kept.stale = kept.changed = kept.message = ""
+    kept.failed = {}
+    kept.outcome = "solving"
+    os.makedirs(job.work.folder, exist_ok=True)
+    _drop_strays(job.work.folder, shot.frames)
+    group = node.find(job.work.uid)
+    if group is not None:
+        node.show(group, job.work.frames, shift)
+
+
+def _render(job: Job, shot: Shot, frames: FrameRange) -> Iterator[None]:
+    call = yield from _sent(job, "render", {"shot": shot.to_dict(), "frames": str(frames)})
+    job.phase, job.done, job.total = "solving", 0, len(frames)
+    yield from _awaited(job, call)
+    call.result()
+
+
+def _sent(job: Job, method: str, params: dict[str, Any]) -> Generator[None, None, Call]:
+    """Sends a request from a thread, since starting an engine takes seconds; gives the Call."""
+    job.phase = "starting"
+    line = worker()
+    answer: list[Call | WorkerError] = []
+
+    def send() -> None:
+        try:
+            answer.append(line.send(method, params))
+        except WorkerError as error:
+            answer.append(error)
+
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        yield
+    sent = answer[0]
+    if isinstance(sent, WorkerError):
+        raise sent
+    return sent
+
+
+def _awaited(job: Job, call: Call) -> Iterator[None]:
+    """Takes events until the answer is there."""
+    asked_to_stop, shown = False, time.monotonic()
+    try:
+        while True:
+            for event in call.poll():
+                _take(job, event.method, event.params)
+            if call.done:
+                return
+            if job.cancelled and not asked_to_stop:
+                call.cancel()
+                asked_to_stop = True
+            if time.monotonic() - shown > RELOAD_EVERY:
+                _show(job)
+                shown = time.monotonic()
+            yield
+    finally:
+        call.cancel()
+
+
+def _take(job: Job, event: str, params: dict[str, Any]) -> None:
+    if event == "frame":
+        frame = int(params["frame"])
+        _place(job, frame, str(params["path"]))
+        job.record.confidence[frame] = float(params.get("confidence", 1.0))
+        job.record.failed.pop(frame, None)
+        job.frame = frame
+    elif event == "progress":
+        job.done, job.total = int(params["done"]), int(params["total"])
+        job.seconds_left = params.get("eta")
+    elif event == "warning":
+        job.warning = str(params["message"])
+
+
+def _place(job: Job, frame: int, path: str) -> None:
+    """Copies a finished frame beside the .blend, whole or not at all; skips what is there already."""
+    place = job.work.results.path(frame)
+    if os.path.exists(place) and job.record.source.get(frame) == path:
+        return
+    if not os.path.exists(place) or not os.path.samefile(place, path):
+        beside = f"{place}.{os.getpid()}.part"
+        shutil.copyfile(path, beside)
+        os.replace(beside, place)
+    job.record.source[frame] = path
+
+
+def _show(job: Job) -> None:
+    """Lets the artist see frames as they arrive."""
+    record.write(job.work.folder, job.record)
+    group = node.find(job.work.uid)
+    if group is None:
+        job.cancelled = True
+    else:
+        node.reload(group)
+
+
+def _drop_strays(folder: str, frames: FrameRange) -> None:
+    """Removes results outside the range: Blender would show the one just before it."""
+    for name in os.listdir(folder):
+        found = _RESULT.match(name)
+        if found and int(found[1]) not in frames:
+            os.remove(os.path.join(folder, name))

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one press of a button asks for: decided at once, with every reason why it cannot be done said at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import bpy
+
+from . import background, export, node, scene
+from .seqlink import FramePath, FrameRange, Guide, Shot
+from .seqlink.client import stripped
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key frame as it was when the button was pressed; the artist may go on editing."""
+
+    frame: int
+    kind: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """kind: solve, check or farm. frames: the node's whole range; asked: the frames wanted now. Both the scene's."""
+
+    kind: str
+    uid: str
+    scene: str
+    node: str
+    folder: str
+    plate: scene.Plate
+    keys: tuple[Key, ...]
+    frames: FrameRange
+    asked: FrameRange
+    blank: Shot
+    wanted: tuple[export.Wanted, ...]
+    second_blender: bool
+
+    @property
+    def results(self) -> FramePath:
+        return FramePath(os.path.join(self.folder, node.PATTERN))
+
+    @property
+    def plate_note(self) -> str:
+        """How the plate reaches the engine, for the panel."""
+        return f"{self.plate.name}: " + (f"exported, {self.plate.why}" if self.plate.why else "read directly")
+
+    def exported(self) -> Iterator[tuple[str, int, str]]:
+        """Renders what is wanted; ("plate" or "mask", scene frame, file), or ("", 0, "") while nothing came."""
+        run = self._in_second_blender() if self.second_blender else self._here()
+        for index, path in run:
+            each = self.wanted[index] if path else None
+            yield ("", 0, "") if each is None else ("plate" if each.source == "plate" else "mask", each.frame, path)
+
+    def shot(self, guides: dict[int, str]) -> Shot:
+        """The Shot with its guides, given the file of each key's frame."""
+        shift = self.plate.shift
+        made = [Guide(key.frame + shift, guides[key.frame], key.kind) for key in self.keys]
+        return self.blank.replace(guides=tuple(made))
+
+    def write_farm_job(self, shot: Shot, tasks: list[FrameRange]) -> None:
+        """The Shot and an OpenJD job beside the results; what the farm makes lands where the node reads."""
+        from .seqlink import farm
+
+        whole = shot.replace(out=self.results)
+        with open(os.path.join(self.folder, "shot.json"), "w", encoding="utf-8") as stream:
+            stream.write(whole.to_json() + "\n")
+        farm.write_bundle(whole, tasks, os.path.join(self.folder, "farm"))
+
+    def _here(self) -> Iterator[tuple[int, str]]:
+        index = {each: i for i, each in enumerate(self.wanted)}
+        for each, path in export.rendered(self.scene, self.node, list(self.wanted)):
+            yield index[each], path
+
+    def _in_second_blender(self) -> Iterator[tuple[int, str]]:
+        folder = tempfile.mkdtemp(prefix="seqmatte-")
+        try:
+            copy, job = os.path.join(folder, "copy.blend"), os.path.join(folder, "job.json")
+            bpy.ops.wm.save_as_mainfile(filepath=copy, copy=True, check_existing=False)
+            rows = [asdict(each) for each in self.wanted]
+            with open(job, "w", encoding="utf-8") as stream:
+                json.dump({"blend": copy, "scene": self.scene, "node": self.node, "wanted": rows}, stream)
+            yield from _lines_of(copy, job)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def made(kind: str, owner: Any, matte: Any, first: int | None = None, second_blender: bool | None = None) -> Task:
+    """What a button asks for on a node of a scene. first: begin at this scene frame. Raises NotReady, ExportError."""
+    _refuse_unsaved()
+    frames = scene.frames_of(matte.node_tree.seqmatte)
+    plate = scene.plate_of(matte, frames)
+    keys = _keys(matte, frames)
+    node.own(matte)
+    group = matte.node_tree
+    settings, folder = group.seqmatte, node.folder(group)
+    files = plate.path or FramePath(os.path.join(folder, "plate", "plate.####.exr"))
+    size = export.picture_size(files.path(frames[0] + plate.shift)) if plate.path else (0, 0)
+    asked = FrameRange(frame for frame in frames if first is None or frame >= first)
+    if not asked:
+        raise scene.NotReady(f"Frame {first} lies after the range, which ends on {frames[-1]}.")
+    return Task(
+        kind,
+        settings.uid,
+        owner.name,
+        matte.name,
+        folder,
+        plate,
+        keys,
+        frames,
+        asked,
+        scene.shot_of(settings, plate, files, (), frames),
+        tuple(_wanted(plate, files, keys, frames, size, folder)),
+        not bpy.app.background if second_blender is None else second_blender,
+    )
+
+
+def _refuse_unsaved() -> None:
+    if not bpy.data.filepath:
+        raise scene.NotReady("Save the .blend first: mattes are kept beside it.")
+
+
+def _keys(matte: Any, frames: FrameRange) -> tuple[Key, ...]:
+    """The node's keys by frame. Raises NotReady for what cannot be used. Paint is packed, or a save would lose it."""
+    settings = matte.node_tree.seqmatte
+    if not settings.keys:
+        raise scene.NotReady("Add a key: the frame on which your mask is right.")
+    made: dict[int, Key] = {}
+    for key in settings.keys:
+        if key.frame not in frames:
+            raise scene.NotReady(f"The key on {key.frame} lies outside the range {frames[0]} to {frames[-1]}.")
+        if key.frame in made:
+            raise scene.NotReady(f"Two keys stand on frame {key.frame}: remove one.")
+        made[key.frame] = Key(key.frame, key.kind, _key_source(matte, key))
+    return tuple(made[frame] for frame in sorted(made))
+
+
+def _key_source(matte: Any, key: Any) -> str:
+    if key.source == "MASK":
+        if key.mask is None:
+            raise scene.NotReady(f"The key on {key.frame} names no Mask.")
+        return f"Mask:{key.mask.name}"
+    if key.source == "IMAGE":
+        if key.image is None:
+            raise scene.NotReady(f"The key on {key.frame} names no painted image.")
+        if key.image.is_dirty:
+            key.image.pack()
+        return f"Image:{key.image.name}"
+    if not matte.inputs["Mask"].is_linked:
+        raise scene.NotReady(f"The key on {key.frame} takes the Mask socket, to which nothing is linked.")
+    return "mask"
+
+
+def _wanted(
+    plate: scene.Plate,
+    files: FramePath,
+    keys: tuple[Key, ...],
+    frames: FrameRange,
+    size: tuple[int, int],
+    folder: str,
+) -> Iterator[export.Wanted]:
+    """Every picture that has to be rendered before the engine can begin: the plate first, it gives masks their size."""
+    if plate.path is None:
+        for frame in frames:
+            name = os.path.basename(files.path(frame))
+            yield export.Wanted("plate", frame, os.path.dirname(files.pattern), name)
+    for key in keys:
+        name = f"{key.frame + plate.shift}.{{digest}}.exr"
+        yield export.Wanted(key.source, key.frame, os.path.join(folder, "guides"), name, *size)
+
+
+def _lines_of(copy: str, job: str) -> Iterator[tuple[int, str]]:
+    """Runs the second Blender; (index of the picture, its file) as they come, (0, "") while none does."""
+    script = background.__file__
+    if bpy.app.binary_path:
+        command = [bpy.app.binary_path, "-b", "--factory-startup", copy, "--python", script, "--", job]
+    else:
+        command = [sys.executable, script, "--", job]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=stripped(os.environ)
+    )
+    lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(process, lines), daemon=True).start()
+    try:
+        yield from _pictures(process, lines)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _read(process: subprocess.Popen[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.put(line)
+    process.stdout.close()
+    lines.put(None)
+
+
+def _pictures(process: subprocess.Popen[bytes], lines: queue.SimpleQueue[bytes | None]) -> Iterator[tuple[int, str]]:
+    last = ""
+    while True:
+        try:
+            line = lines.get_nowait()
+        except queue.Empty:
+            yield 0, ""
+            continue
+        if line is None:
+            raise export.ExportError(f"the second Blender ended early (exit code {process.wait()}): {last}")
+        text = line.decode("utf-8", "replace").strip()
+        if not text.startswith(background.MARK):
+            last = text or last
+            continue
+        said = json.loads(text[len(background.MARK) :])
+        if "error" in said:
+            raise export.ExportError(said["error"])
+        if "done" in said:
+            return
+        yield said["index"], said["path"]
