@@ -15,7 +15,7 @@ import torch
 
 from parity import fill_b
 from seqmatte import networks
-from seqmatte.networks import fba, trimap_coding
+from seqmatte.networks import fba, tcvom, trimap_coding
 
 FOLDER = Path(os.environ.get("SEQMATTE_PARITY_DIR") or Path(__file__).parents[1] / "parity")
 LIMIT = 1e-4
@@ -48,13 +48,18 @@ class Vector:
         return network.eval()
 
 
+def probe_key(name):
+    """TCVOM's references were probed through a wrapper called NET."""
+    return name.removeprefix("mid/").removeprefix("NET.")
+
+
 class Probes:
     """What each named module gave, in the form the vectors keep: mean, deviation, range and 16 samples."""
 
     def __init__(self, network, vector):
         self.vector, self.calls, self.seen, self.outputs = vector, {}, {}, {}
         modules = dict(network.named_modules())
-        names = {name.removeprefix("mid/").split("#")[0] for name in vector.arrays if name.startswith("mid/")}
+        names = {probe_key(name).split("#")[0] for name in vector.arrays if name.startswith("mid/")}
         for name in sorted(names & modules.keys()):
             modules[name].register_forward_hook(self._keeping(name))
 
@@ -73,7 +78,7 @@ class Probes:
 
     def first_difference(self):
         for name, expected in self.vector.arrays.items():
-            key = name.removeprefix("mid/")
+            key = probe_key(name)
             seen = self.seen.get(key if "#" in key else f"{key}#1")
             if name.startswith("mid/") and seen is not None:
                 off = np.abs(seen - expected).max() / max(1.0, np.abs(expected).max())
@@ -167,3 +172,62 @@ def test_dim_gives_the_reference_alphas(name):
         return
     coarse, refined = network.stages(vector["x"])
     check(vector, {"pred_mattes": coarse, "pred_alpha": refined}, probes)
+
+
+MEAN, DEVIATION = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+
+
+class Window:
+    """A TCVOM vector's three frames as its base is given them, in single or double precision."""
+
+    def __init__(self, vector, base, dtype):
+        trimaps = vector.arrays["trimaps_u8"]
+        bands = [trimap_coding.unknown(trimap, vector.meta["dilate_kernel"] or 0) for trimap in trimaps]
+        codes = [trimap_coding.coded(base, *pair) for pair in zip(trimaps, bands, strict=True)]
+        colours = vector["images_u8"].to(dtype) / 255
+        pictures = ((colours - MEAN) / DEVIATION).permute(0, 3, 1, 2)
+        self.frames = torch.cat((pictures, torch.from_numpy(np.stack(codes)).to(dtype)), 1)[:, None]
+        self.unknown = torch.from_numpy(bands[1]).to(dtype)[None, None]
+        self.trimap = torch.from_numpy(trimaps[1]).to(dtype)[None, None] / 255
+        self.image = colours[1].permute(2, 0, 1)[None]
+
+
+@pytest.mark.parametrize("name", [name for name in files("tcvom_") if name.split("_")[1] in tcvom.WIDTHS])
+@torch.no_grad()
+def test_tcvom_gives_the_reference_matte_and_attention(name):
+    vector = Vector(name)
+    base = name.split("_")[1]
+    limit = FLOAT32_FBA if base == "fba" else LIMIT
+    network = vector.network("tcvom", base=base, attend="single" not in name, window=vector.meta["agg_window"])
+    probes = Probes(network, vector)
+    window, unclamped = Window(vector, base, torch.float32), []
+    if base == "dim":
+        last = network.get_submodule("alpha_pred" if name.endswith("single") else "decoder.alpha_pred")
+        last.register_forward_hook(lambda module, inputs, output: unclamped.append(output))
+    made = network(*window.frames, window.unknown)
+    outputs = {"raw_pred": made.pred}
+    matte = tcvom.pasted(made.pred, window.trimap, window.unknown, window.image)
+    outputs |= dict(zip(("alpha", "F", "B"), matte.split((1, 3, 3)[: 1 if base != "fba" else 3], 1), strict=False))
+    if base == "dim":
+        outputs["unclamped"] = unclamped[0]
+    check(vector, outputs, probes, limit)
+    if made.region is not None:
+        assert torch.equal(made.region, vector["small_mask"].float())
+        # Dot products of 32 to 256 terms: they are off in proportion to their size.
+        size = float(vector["att_prev"].abs().max())
+        logits = {"att_prev": made.previous, "att_next": made.following}
+        check(vector, logits, probes, 2 * limit if base == "fba" else limit * max(1.0, size / 10))
+    if base == "fba":
+        window = Window(vector, base, torch.float64)
+        made = network.double()(*window.frames, window.unknown)
+        check(vector, {"raw_pred_f64": made.pred}, probes)
+
+
+@torch.no_grad()
+def test_features_kept_while_sliding_give_the_same_matte():
+    network = networks.build("tcvom", base="index")
+    frames, unknown = torch.rand(4, 1, 4, 64, 96), torch.ones(1, 1, 64, 96)
+    kept = [network.extract(frame) for frame in frames]
+    for t in (1, 2):
+        slid = network.fuse(kept[t - 1][0], kept[t], kept[t + 1][0], unknown)
+        assert torch.equal(slid.pred, network(*frames[t - 1 : t + 2], unknown).pred)

@@ -19,6 +19,9 @@ from .normalised import StandardisedConv
 
 Skips = tuple[Tensor, Tensor, Tensor, Tensor]
 
+# ImageNet's, of RGB 0..1.
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
 
 def _norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(32, channels)
@@ -121,12 +124,17 @@ class Decoder(nn.Module):
         joined: Tensor = self.conv_up1(torch.cat((deep, *pooled), 1))
         return joined
 
-    def finish(self, x: Tensor, features: Skips, image: Tensor, two_channel: Tensor) -> Tensor:
-        """The feature at 1/8 and the frame's own skips -> alpha, F, B: [N, 7, H, W], 0..1, fused."""
+    def finish(self, x: Tensor, features: Skips, image: Tensor | None = None) -> Tensor:
+        """The feature at 1/8 and the frame's own skips -> alpha, F, B: [N, 7, H, W], 0..1, fused.
+
+        image: RGB 0..1; without it, what the encoder was given is brought back to 0..1.
+        """
         coded, half, quarter, _ = features
+        if image is None:
+            image = coded[:, :3] * coded.new_tensor(DEVIATION)[:, None, None] + coded.new_tensor(MEAN)[:, None, None]
         x = self.conv_up2(torch.cat((doubled(x), quarter), 1))
         x = self.conv_up3(torch.cat((doubled(x), half), 1))
-        x = self.conv_up4(torch.cat((doubled(x), coded[:, :3], image, two_channel), 1))
+        x = self.conv_up4(torch.cat((doubled(x), coded[:, :3], image, coded[:, 9:]), 1))
         return fused(x[:, :1].clamp(0, 1), torch.sigmoid(x[:, 1:4]), torch.sigmoid(x[:, 4:7]), image)
 
 
@@ -167,7 +175,7 @@ class FBA(nn.Module):
         -> [N, 7, H, W], 0..1: alpha, foreground RGB, background RGB; known regions not yet set.
         """
         features = self.encoder(torch.cat((normalised, distances, two_channel), 1))
-        result: Tensor = self.decoder.finish(self.decoder.extract(features), features, image, two_channel)
+        result: Tensor = self.decoder.finish(self.decoder.extract(features), features, image)
         return result
 
 
@@ -200,7 +208,7 @@ def _lanczos(image: npt.NDArray[np.floating], size: tuple[int, int]) -> npt.NDAr
 
 
 def _colours(image: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
-    normal = (image - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
+    normal = (image - MEAN) / DEVIATION
     return image.transpose(2, 0, 1), normal.transpose(2, 0, 1)
 
 

@@ -65,3 +65,16 @@ def unknown(trimap: Trimap, grow: int = 0) -> npt.NDArray[np.bool_]:
 def one_hot_within(trimap: Trimap, band: npt.NDArray[np.bool_]) -> Code:
     """`one_hot` with unknown wherever the (grown) band is, as TCVOM codes it for GCA."""
     return one_hot(np.where(band, np.uint8(128), trimap))
+
+
+def coded(base: str, trimap: Trimap, band: npt.NDArray[np.bool_]) -> Code:
+    """The channels that TCVOM's bases are given after the picture's.
+
+    base: "gca", "dim", "index" or "fba". band: the (grown) unknown region; only gca's code follows it.
+    """
+    if base == "gca":
+        return one_hot_within(trimap, band)
+    if base == "fba":
+        two = two_channel(trimap)
+        return np.concatenate((distances(two), two))
+    return scalar(trimap)
