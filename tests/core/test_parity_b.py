@@ -7,6 +7,7 @@ layers: in float32 the references themselves are 3e-4 off, so it is held to 1e-4
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from parity import fill_b
 from seqmatte import networks
 from seqmatte.networks import fba, tcvom, trimap_coding
 
-FOLDER = Path(os.environ.get("SEQMATTE_PARITY_DIR") or Path(__file__).parents[1] / "parity")
+OURS = Path(__file__).parents[1] / "parity"
+FOLDER = Path(os.environ.get("SEQMATTE_PARITY_DIR") or OURS)
 LIMIT = 1e-4
 # What FBA's float32 references leave open; models in double precision are held to LIMIT.
 FLOAT32_FBA = 5e-4
@@ -42,15 +44,15 @@ class Vector:
         network = networks.build(*family, **variant)
         keys = json.loads((FOLDER / f"{self.name}.keys.json").read_text())
         ours = {key: list(value.shape) for key, value in network.state_dict().items()}
-        # TensorFlow's batch norms count no batches.
-        assert {key: ours[key] for key in ours if key in keys or "num_batches" not in key} == keys
+        assert ours == keys
         fill_b.fill_module(network, self.meta["seed"], self.meta["gains"])
         return network.eval()
 
 
 def probe_key(name):
-    """TCVOM's references were probed through a wrapper called NET."""
-    return name.removeprefix("mid/").removeprefix("NET.")
+    """The module a probe is of. TCVOM's were named through a wrapper, Context-Aware's by TensorFlow's steps."""
+    module = name.removeprefix("mid/").removeprefix("NET.").replace("logits_4.patch", "logits.patch")
+    return re.sub(r"\.(Relu|add|BiasAdd|BatchNorm\.FusedBatchNormV3)$", "", module)
 
 
 class Probes:
@@ -71,7 +73,8 @@ class Probes:
             self.outputs[key] = output
             values = output.detach().double().flatten().numpy()
             samples = values[np.round(np.linspace(0, values.size - 1, 16)).astype(int)]
-            spread = values.std(ddof=min(values.size - 1, 1))
+            # TensorFlow's deviation is that of the population.
+            spread = values.std(ddof=0 if "color" in self.vector else min(values.size - 1, 1))
             self.seen[key] = np.concatenate(((values.mean(), spread, values.min(), values.max()), samples))
 
         return keep
@@ -172,6 +175,23 @@ def test_dim_gives_the_reference_alphas(name):
         return
     coarse, refined = network.stages(vector["x"])
     check(vector, {"pred_mattes": coarse, "pred_alpha": refined}, probes)
+
+
+@pytest.mark.parametrize("name", files("cam"))
+@torch.no_grad()
+def test_context_aware_gives_the_reference_alpha_and_foreground(name):
+    vector = Vector(name)
+    network = vector.network("context_aware")
+    probes = Probes(network, vector)
+    image = vector["image_u8"].permute(2, 0, 1)[None] / 255
+    alpha, colour = network(image, vector["trimap_u8"][None, None] / 255)
+    check(vector, {"alpha": alpha, "color": colour}, probes)
+
+
+def test_context_aware_without_its_foreground_has_no_keys_for_it():
+    keys = networks.build("context_aware", foreground=False).state_dict().keys()
+    whole = json.loads((OURS / "cam.keys.json").read_text())
+    assert keys == {key for key in whole if "patch.seg_decoder" not in key and "patch_seg_logits" not in key}
 
 
 MEAN, DEVIATION = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])

@@ -1,0 +1,278 @@
+"""Context-Aware Image Matting (Hou and Liu, ICCV 2019): one frame and its trimap give alpha and foreground.
+
+The published weights are TensorFlow's. Our keys are its names with dots for slashes, `weights` and
+`depthwise_weights` as conv.weight, `biases` as conv.bias, BatchNorm's four as bn.weight, bn.bias,
+bn.running_mean and bn.running_var; weights [kh, kw, in, out] turn to [out, in, kh, kw].
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Norm(nn.Module):
+    """Batch norm with TensorFlow's four arrays: it does not count batches, and its epsilon is given."""
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int, epsilon: float) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] of any size."""
+        arrays = (self.running_mean, self.running_var, self.weight, self.bias)
+        return F.batch_norm(x, *arrays, self.training, 0.1, self.epsilon)
+
+
+class Unit(nn.Module):
+    """A convolution that keeps the size (or halves it, rounded up), its norm, and ReLU where asked."""
+
+    def __init__(
+        self,
+        into: int,
+        out: int,
+        kernel: int,
+        stride: int = 1,
+        dilation: int = 1,
+        each: bool = False,
+        rectify: bool = True,
+        epsilon: float = 1e-5,
+    ) -> None:
+        """each: one filter per channel, as a depthwise convolution has it."""
+        super().__init__()
+        groups = into if each else 1
+        padding = kernel // 2 * dilation
+        self.conv = nn.Conv2d(into, out, kernel, stride, padding, dilation, groups, bias=False)
+        self.bn = Norm(out, epsilon)
+        self.rectify = rectify
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, into, H, W] -> [N, out, H', W']."""
+        y: Tensor = self.bn(self.conv(x))
+        return F.relu(y) if self.rectify else y
+
+
+class Head(nn.Module):
+    """A convolution with bias and without norm."""
+
+    def __init__(self, into: int, out: int, kernel: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(into, out, kernel, padding=kernel // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, into, H, W] -> [N, out, H, W]."""
+        y: Tensor = self.conv(x)
+        return y
+
+
+class XceptionModule(nn.Module):
+    """Three separable convolutions and a shortcut (Chollet, Xception, figure 5, as DeepLab changed it).
+
+    The last one carries the stride. shortcut: "conv", "sum" or "none". after: ReLU behind both halves of each
+    separable convolution, not in front of it.
+    """
+
+    def __init__(
+        self, into: int, depths: tuple[int, int, int], shortcut: str, stride: int, dilation: int, after: bool
+    ) -> None:
+        super().__init__()
+        self.kind, self.after = shortcut, after
+        width = into
+        for index, depth in enumerate(depths, 1):
+            step = stride if index == 3 else 1
+            wide = Unit(width, width, 3, step, dilation, each=True, rectify=after, epsilon=1e-3)
+            self.add_module(f"separable_conv{index}_depthwise", wide)
+            deep = Unit(width, depth, 1, rectify=after, epsilon=1e-3)
+            self.add_module(f"separable_conv{index}_pointwise", deep)
+            width = depth
+        if shortcut == "conv":
+            self.shortcut = Unit(into, width, 1, stride, rectify=False, epsilon=1e-3)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """[N, into, H, W] -> [N, depth, H/stride, W/stride]; the second convolution's result, for decoders."""
+        y, second = x, x
+        for index in (1, 2, 3):
+            y = y if self.after else F.relu(y)
+            y = self.get_submodule(f"separable_conv{index}_depthwise")(y)
+            y = self.get_submodule(f"separable_conv{index}_pointwise")(y)
+            second = y if index == 2 else second
+        if self.kind == "conv":
+            y = y + self.shortcut(x)
+        return (y + x if self.kind == "sum" else y), second
+
+
+def _block(*modules: XceptionModule) -> nn.ModuleDict:
+    units = {f"unit_{i}": nn.ModuleDict({"xception_module": module}) for i, module in enumerate(modules, 1)}
+    return nn.ModuleDict(units)
+
+
+class Xception65(nn.Module):
+    """The backbone. Once `stride` is reached, later strides become dilations."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        two, rates = (2, (1, 1, 1, 1, 2)) if stride == 16 else (1, (1, 2, 4, 4, 8))
+        self.entry_flow = nn.ModuleDict(
+            {
+                "conv1_1": Unit(4, 32, 3, 2, epsilon=1e-3),
+                "conv1_2": Unit(32, 64, 3, epsilon=1e-3),
+                "block1": _block(XceptionModule(64, (128, 128, 128), "conv", 2, 1, False)),
+                "block2": _block(XceptionModule(128, (256, 256, 256), "conv", two, rates[0], False)),
+                "block3": _block(XceptionModule(256, (728, 728, 728), "conv", two, rates[1], False)),
+            }
+        )
+        middle = [XceptionModule(728, (728, 728, 728), "sum", 1, rates[2], False) for _ in range(16)]
+        self.middle_flow = nn.ModuleDict({"block1": _block(*middle)})
+        self.exit_flow = nn.ModuleDict(
+            {
+                "block1": _block(XceptionModule(728, (728, 1024, 1024), "conv", 1, rates[3], False)),
+                "block2": _block(XceptionModule(1024, (1536, 1536, 2048), "none", 1, rates[4], True)),
+            }
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """[N, 4, H, W], -1..1 -> [N, 2048, h, w]; entry blocks' second convolutions: 728, 256, 128 channels."""
+        x = self.entry_flow["conv1_2"](self.entry_flow["conv1_1"](x))
+        seconds = []
+        for flow in (self.entry_flow, self.middle_flow, self.exit_flow):
+            for name, block in flow.items():
+                if not name.startswith("block"):
+                    continue
+                for unit in block.children():
+                    x, second = unit.get_submodule("xception_module")(x)
+                    seconds.append(second)
+        return x, seconds[2::-1]
+
+
+class Encoder(nn.Module):
+    """Xception-65 and a spatial pyramid with rates 3, 6, 9 on it."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.xception_65 = Xception65(stride)
+        self.image_pooling = Unit(2048, 256, 1)
+        self.aspp0 = Unit(2048, 256, 1)
+        self.aspp1, self.aspp2, self.aspp3 = (Unit(2048, 256, 3, dilation=rate) for rate in (3, 6, 9))
+        self.concat_projection = Unit(5 * 256, 256, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """[N, 4, H, W], -1..1 -> [N, 256, h, w]; what decoders read, deepest first."""
+        deep, seconds = self.xception_65(x)
+        branches = [branch(deep) for branch in (self.aspp0, self.aspp1, self.aspp2, self.aspp3)]
+        pooled = self.image_pooling(deep.mean((2, 3), keepdim=True)).expand_as(branches[0])
+        return self.concat_projection(torch.cat((pooled, *branches), 1)), seconds
+
+
+class ContextDecoder(nn.Module):
+    """One level: the encoder's 1/4 features beside its pyramid, two separable convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.feature_projection0 = Unit(256, 48, 1)
+        into = 48 + 256
+        for index in (0, 1):
+            self.add_module(f"decoder_conv{index}_proj0_depthwise", Unit(into, into, 3, each=True))
+            self.add_module(f"decoder_conv{index}_proj0_pointwise", Unit(into, 64, 1))
+            into = 64
+
+    def forward(self, x: Tensor, feature: Tensor) -> Tensor:
+        """x: [N, 256, h, w]; feature: [N, 256, H/4, W/4] -> [N, 64, H/4, W/4]."""
+        x = torch.cat((self.feature_projection0(feature), at_size_of(feature, x)), 1)
+        for name, unit in self.named_children():
+            x = unit(x) if name.startswith("decoder_conv") else x
+        return x
+
+
+class Decoder(nn.Module):
+    """Four levels up to full size, the last beside the picture itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for index, (into, skip) in enumerate(((264, 728), (64, 256), (64, 128), (64, 4))):
+            self.add_module(f"feature_projection{index}", Unit(skip, 48, 1))
+            names = (f"decoder_conv{index}_1", f"decoder_conv{index}_2")
+            units = nn.ModuleDict({names[0]: Unit(48 + into, 64, 3), names[1]: Unit(64, 64, 3)})
+            self.add_module(f"decoder_conv{index}", units)
+
+    def forward(self, x: Tensor, features: list[Tensor]) -> Tensor:
+        """x: [N, 264, H/4, W/4]; features: coarse to fine -> [N, 64, H, W]."""
+        for index, feature in enumerate(features):
+            skip = self.get_submodule(f"feature_projection{index}")(feature)
+            x = torch.cat((skip, at_size_of(feature, x)), 1)
+            for unit in self.get_submodule(f"decoder_conv{index}").children():
+                x = unit(x)
+        return x
+
+
+def at_size_of(like: Tensor, x: Tensor) -> Tensor:
+    """x bilinearly at the height and width of `like`, corners aligned, as TensorFlow resized it."""
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=True)
+
+
+def _decoder(decoder: nn.Module) -> nn.ModuleDict:
+    return nn.ModuleDict({"decoder": decoder})
+
+
+class ContextAware(nn.Module):
+    """Two encoders: `comp` sees the context at 1/16, `patch` the detail at 1/4 (figure 2). Any size.
+
+    foreground: whether the colour branch is there; the weights trained without it have no keys for it. Only
+    the last of each branch's five heads is used; the others served training.
+    """
+
+    multiple = 1
+
+    def __init__(self, foreground: bool = True) -> None:
+        super().__init__()
+        self.foreground = foreground
+        self.comp = nn.ModuleDict({"encoder": Encoder(16), "seg_decoder": _decoder(ContextDecoder())})
+        self.comp_proj = nn.ModuleDict({"comp_proj_1": Head(64, 8, 3)})
+        branches = ("mat", "seg") if foreground else ("mat",)
+        decoders = {f"{branch}_decoder": _decoder(Decoder()) for branch in branches}
+        self.patch = nn.ModuleDict({"encoder": Encoder(4), **decoders})
+        heads = {
+            f"patch_{branch}_logits_{index}": Head(64 if index else 264, 1 if branch == "mat" else 3)
+            for branch in branches
+            for index in range(5)
+        }
+        self.logits = nn.ModuleDict({"logits": nn.ModuleDict(heads)})
+
+    def forward(self, image: Tensor, trimap: Tensor) -> tuple[Tensor, Tensor | None]:
+        """image: [N, 3, H, W] RGB display colour, 0..1; trimap: [N, 1, H, W], 0, 128/255, 1.
+
+        -> alpha [N, 1, H, W], 0..1; foreground RGB [N, 3, H, W], about 0..1 and not clipped, or None.
+        """
+        x = 2 * torch.cat((image, trimap), 1) - 1
+        context, context_features = self.comp["encoder"](x)
+        context = self._decode(self.comp, "seg", context, context_features[1])
+        context = F.relu(self.comp_proj["comp_proj_1"](context))
+        detail, features = self.patch["encoder"](x)
+        joined = torch.cat((detail, at_size_of(detail, context)), 1)
+        features = [*features, x]
+        alpha = self._head("mat", self._decode(self.patch, "mat", joined, features))
+        if not self.foreground:
+            return torch.sigmoid(alpha), None
+        colour = self._head("seg", self._decode(self.patch, "seg", joined, features))
+        return torch.sigmoid(alpha), colour
+
+    @staticmethod
+    def _decode(half: nn.ModuleDict, branch: str, x: Tensor, features: Tensor | list[Tensor]) -> Tensor:
+        y: Tensor = half.get_submodule(f"{branch}_decoder.decoder")(x, features)
+        return y
+
+    def _head(self, branch: str, x: Tensor) -> Tensor:
+        y: Tensor = self.logits.get_submodule(f"logits.patch_{branch}_logits_4")(x)
+        return y
+
+
+def build(foreground: bool = True) -> ContextAware:
+    """foreground: False for weights without the colour branch (`lap`, `lap_fea_da`)."""
+    return ContextAware(foreground)
