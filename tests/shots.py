@@ -10,8 +10,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import OpenImageIO as oiio
 
 from seqlink.frames import FramePath, FrameRange
 from seqlink.shot import Guide, Shot
@@ -113,6 +115,25 @@ def write_picture(
     half: Sequence[str] = ("R", "G", "B"),
 ) -> None:
     exr.write(path, Layer(np.asarray(pixels, np.float32), tuple(channels), header), half=half)
+
+
+def write_with_oiio(
+    path: Path | str, pixels: Pixels, kind: Any, channels: Sequence[str] = (), **attributes: Any
+) -> None:
+    """A file as another program writes it: any format that the extension names, NaN and all. "__" stands for ":"."""
+    spec = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], pixels.shape[2], kind)
+    if channels:
+        spec.channelnames = tuple(channels)
+    for name, value in attributes.items():
+        spec.attribute(name.replace("__", ":"), value)
+    out = oiio.ImageOutput.create(str(path))
+    assert out.open(str(path), spec), oiio.geterror()
+    assert out.write_image(np.ascontiguousarray(pixels, np.float32))
+    assert out.close()
+
+
+def random_picture(*shape: int, seed: int = 0) -> Pixels:
+    return np.random.default_rng(seed).random(shape, np.float32)
 
 
 def source_environment() -> dict[str, str]:

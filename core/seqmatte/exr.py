@@ -296,7 +296,7 @@ def _why_unreadable(path: str, said: str) -> str:
         return "the file is empty (0 bytes)"
     if file.suffix.lower() in (".mov", ".mp4", ".mxf", ".mkv", ".avi"):
         return "this is a movie; write it out as numbered frames (EXR, DPX, TIFF or PNG)"
-    return f"the file is not a readable picture: {_one_line(said)}"
+    return f"the file is not a readable picture: {_one_line(said.replace(path, 'it'))}"
 
 
 def _why_unwritten(target: str, layer: Layer, said: str) -> str:

@@ -1,0 +1,238 @@
+"""The plate, clean and guide layers of a shot, and the keys they go under."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqlink.frames import FramePath, FrameRange
+from seqlink.shot import Colour, Guide
+from seqmatte import exr, plate_files, source
+from seqmatte.encoding import Encoding
+from seqmatte.errors import ColourError, GuideError, PlateError, ShotError
+from seqmatte.keys import FileDigests
+from seqmatte.layer import Header
+from seqmatte.source import Source
+from shots import guide_pixels, write_picture, write_tiny_shot
+
+
+@pytest.fixture
+def digests(tmp_path):
+    made = FileDigests(tmp_path / "digests.sqlite")
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def no_studio_config(monkeypatch):
+    monkeypatch.delenv("OCIO", raising=False)
+
+
+def test_a_linear_plate_arrives_bit_for_bit_with_its_header(tiny_shot, digests):
+    reader = Source(tiny_shot.shot(), digests)
+    plate = reader.layer("plate", 5, "scene")
+    stored = exr.read(tiny_shot.plate.path(5), ["R", "G", "B"])
+    assert np.array_equal(stored.pixels, plate.pixels)
+    assert stored.header == plate.header
+    assert {"nan": 0, "inf": 0} == dict(plate.facts)
+
+
+def test_the_encoded_plate_is_the_encoding_of_linear_rec709(tmp_path, digests):
+    tiny = write_tiny_shot(tmp_path / "hdr", gain=8, tag="lin_ap1_scene")
+    reader = Source(tiny.shot(colour=Colour(encoding="0,0.5,16")), digests)
+    scene, encoded = reader.layer("plate", 3, "scene"), reader.layer("plate", 3, "encoded")
+    back = Encoding(0, 0.5, 16).decode(encoded.pixels)
+    light = reader.colour.to_rec709(scene.pixels)
+    assert np.allclose(np.maximum(light, -0.02), back, rtol=1e-5, atol=1e-6)
+    assert ("R", "G", "B") == encoded.channels
+
+
+def test_the_encoding_is_one_for_the_shot_and_follows_its_light(tmp_path, digests):
+    ordinary = Source(write_tiny_shot(tmp_path / "a").shot(), digests)
+    assert Encoding() == ordinary.encoding
+    hot = write_tiny_shot(tmp_path / "b")
+    for frame in hot.frames:
+        lit = hot.composite(frame)
+        lit[:4, :4] = 6.0
+        write_picture(Path(hot.plate.path(frame)), lit, ("R", "G", "B"), hot.header)
+    assert Encoding(0, 0.5, 8) == Source(hot.shot(), digests).encoding
+
+
+def test_a_told_encoding_is_taken_and_nonsense_names_the_field(tiny_shot, digests):
+    assert Encoding(1, 0.5, 4) == Source(tiny_shot.shot(colour=Colour(encoding="1,0.5,4")), digests).encoding
+    with pytest.raises(ShotError, match=r"ev,knee,top.*colour\.encoding"):
+        _ = Source(tiny_shot.shot(colour=Colour(encoding="filmic")), digests).encoding
+
+
+def test_the_guide_is_there_on_its_frame_only_and_named_by_its_kind(tiny_shot, digests):
+    reader = Source(tiny_shot.shot(4, 9, kind="alpha"), digests)
+    assert ("alpha",) == reader.layer("guide", 4).channels
+    assert np.array_equal(tiny_shot.alpha[9], reader.layer("guide", 9)["alpha"])
+    assert reader.layer("guide", 5) is None
+    assert "none" == reader.key("guide", 5)
+
+
+def test_each_subject_has_its_own_guides(tiny_shot, digests):
+    guides = (tiny_shot.guide(2), Guide(7, tiny_shot.guide(7).path, "mask", "shadow"))
+    shot = replace(tiny_shot.shot(), guides=guides)
+    assert Source(shot, digests, "shadow").layer("guide", 2) is None
+    assert Source(shot, digests, "shadow").layer("guide", 7) is not None
+    assert Source(shot, digests).layer("guide", 7) is None
+
+
+def test_a_shot_without_clean_plate_has_none_and_a_still_serves_every_frame(tiny_shot, digests):
+    assert Source(tiny_shot.shot(), digests).layer("clean", 3, "scene") is None
+    still = tiny_shot.folder / "clean.exr"
+    write_picture(still, tiny_shot.background[1], ("R", "G", "B"), tiny_shot.header)
+    reader = Source(tiny_shot.shot(clean=FramePath(still)), digests)
+    reader.check()
+    assert np.array_equal(reader.layer("clean", 3, "scene").pixels, reader.layer("clean", 9, "scene").pixels)
+    assert reader.key("clean", 3, "scene") == reader.key("clean", 9, "scene")
+
+
+def test_keys_follow_content_space_and_transforms(tiny_shot, digests):
+    shot = tiny_shot.shot(1)
+    reader = Source(shot, digests)
+    keys = [reader.key("plate", 1, "scene"), reader.key("plate", 2, "scene"), reader.key("plate", 1, "encoded")]
+    keys += [reader.key("guide", 1), Source(tiny_shot.shot(1, kind="alpha"), digests).key("guide", 1)]
+    for other in (Colour(space="ACEScg"), Colour(config="ocio://cg-config-v1.0.0_aces-v1.3_ocio-v2.1")):
+        keys.append(Source(shot.replace(colour=other), digests).key("plate", 1, "scene"))
+    keys.append(Source(shot.replace(colour=Colour(encoding="1,0.5,8")), digests).key("plate", 1, "encoded"))
+    assert len(keys) == len(set(keys))
+    again = Source(shot, digests)
+    assert keys[:2] == [again.key("plate", 1, "scene"), again.key("plate", 2, "scene")]
+    assert keys[2:4] == [again.key("plate", 1, "encoded"), again.key("guide", 1)]
+
+
+def test_a_file_moved_elsewhere_keeps_its_key(tiny_shot, tmp_path, digests):
+    before = Source(tiny_shot.shot(1), digests).key("plate", 4, "encoded")
+    moved = tmp_path / "elsewhere"
+    os.rename(tiny_shot.folder, moved)
+    elsewhere = replace(tiny_shot, folder=moved, plate=FramePath(moved / "plate.####.exr"))
+    assert before == Source(elsewhere.shot(1), digests).key("plate", 4, "encoded")
+
+
+def test_a_layer_chosen_in_the_plate_changes_pixels_and_key(tiny_shot, digests):
+    for frame in tiny_shot.frames:
+        both = np.concatenate([tiny_shot.foreground[frame], tiny_shot.background[frame]], axis=2)
+        names = ("R", "G", "B", "bg.R", "bg.G", "bg.B")
+        write_picture(Path(tiny_shot.plate.path(frame)), both, names, tiny_shot.header, half=())
+    plain, layered = Source(tiny_shot.shot(), digests), Source(tiny_shot.shot(layer="bg"), digests)
+    assert np.array_equal(tiny_shot.background[6], layered.layer("plate", 6, "scene").pixels)
+    assert plain.key("plate", 6, "scene") != layered.key("plate", 6, "scene")
+
+
+def test_a_log_plate_is_delivered_and_tagged_scene_linear(tiny_shot, digests):
+    shot = tiny_shot.shot(colour=Colour(space="ARRI LogC3 (EI800)"))
+    plate = Source(shot, digests).layer("plate", 2, "scene")
+    assert ("string", "lin_ap1_scene") == plate.header.attributes["colorInteropID"]
+    stored = exr.read(tiny_shot.plate.path(2), ["R", "G", "B"]).pixels
+    assert plate.pixels.max() > stored.max()
+
+
+def test_many_threads_asking_at_once_read_a_file_once(tiny_shot, digests, monkeypatch):
+    reader, read, gate = Source(tiny_shot.shot(), digests), [], threading.Barrier(6)
+    original = plate_files.read_plate
+
+    def counted(path, **options):
+        read.append(path)
+        return original(path, **options)
+
+    assert reader.encoding
+    monkeypatch.setattr(source.plate_files, "read_plate", counted)
+
+    def ask(number):
+        gate.wait()
+        return reader.layer("plate", 8, "encoded" if number % 2 else "scene").pixels.sum()
+
+    with ThreadPoolExecutor(6) as pool:
+        sums = list(pool.map(ask, range(6)))
+    assert [tiny_shot.plate.path(8)] == read
+    assert 2 == len(set(sums))
+
+
+def test_memory_stays_bounded_whatever_is_asked(tiny_shot, digests, monkeypatch):
+    monkeypatch.setattr(source, "KEPT_BYTES", 5 * 48 * 64 * 3 * 4)
+    reader = Source(tiny_shot.shot(), digests)
+    for frame in tiny_shot.frames:
+        reader.layer("plate", frame, "scene")
+    assert 5 == len(reader._pictures._found)
+    assert ("plate", 12, "scene") in reader._pictures._found
+
+
+def test_a_prefetched_error_waits_for_whoever_asks(tiny_shot, digests):
+    os.unlink(tiny_shot.plate.path(5))
+    reader = Source(tiny_shot.shot(), digests)
+    reader.prefetch("plate", 5, "scene")
+    with pytest.raises(PlateError, match="missing"):
+        reader.layer("plate", 5, "scene")
+
+
+def test_layers_cannot_be_written_into_by_those_who_share_them(tiny_shot, digests):
+    plate = Source(tiny_shot.shot(), digests).layer("plate", 2, "scene")
+    with pytest.raises(ValueError, match="read-only"):
+        plate.pixels[0, 0] = 1
+
+
+OVERSCAN = Header((-8, -6, 64, 48), (0, 0, 48, 36))
+
+
+@pytest.mark.parametrize(
+    ("window", "display"),
+    [
+        (OVERSCAN.data, OVERSCAN.display),
+        ((10, 3, 20, 25), OVERSCAN.display),
+        ((0, 0, 64, 48), (0, 0, 64, 48)),
+        ((0, 0, 48, 36), (0, 0, 48, 36)),
+        ((100, 200, 48, 36), (100, 200, 48, 36)),
+    ],
+    ids=[
+        "the plate's windows",
+        "cropped to its bounds",
+        "the data window's size",
+        "the display's size",
+        "other origin",
+    ],
+)
+def test_a_guide_is_placed_by_its_windows(tmp_path, digests, window, display):
+    tiny = write_tiny_shot(tmp_path / "over", header=OVERSCAN)
+    whole = guide_pixels(tiny.alpha[1], "alpha")
+    x, y = (window[0] - display[0], window[1] - display[1])
+    if window[2:] == OVERSCAN.data[2:]:
+        x, y = OVERSCAN.data[:2]
+    top, left = y - OVERSCAN.data[1], x - OVERSCAN.data[0]
+    cut = np.s_[top : top + window[3], left : left + window[2]]
+    write_picture(tmp_path / "m.exr", whole[cut][:, :, None], ("A",), Header(window, display), half=())
+    shot = tiny.shot().replace(guides=(Guide(1, str(tmp_path / "m.exr"), "alpha"),))
+    expected = np.zeros_like(whole)
+    expected[cut] = whole[cut]
+    assert np.array_equal(expected, Source(shot, digests).layer("guide", 1)["alpha"])
+
+
+def test_eight_bit_trimaps_are_snapped_and_soft_ones_refused(tiny_shot, digests):
+    shot = tiny_shot.shot(1, kind="trimap")
+    path = Path(shot.guides[0].path)
+    trimap = guide_pixels(tiny_shot.alpha[1], "trimap")
+    write_picture(path, np.where(trimap == 0.5, 128 / 255, trimap)[:, :, None], ("A",), half=())
+    assert {0.0, 0.5, 1.0} == set(np.unique(Source(shot, digests).layer("guide", 1).pixels))
+    write_picture(path, np.where(trimap == 0.5, 0.214, trimap)[:, :, None], ("A",), half=())
+    with pytest.raises(GuideError, match=r"neither 0, 0\.5 nor 1, such as 0\.214"):
+        Source(shot, digests).layer("guide", 1)
+
+
+def test_an_untagged_plate_is_asked_about_before_anything_is_computed(tmp_path, digests):
+    tiny = write_tiny_shot(tmp_path / "untagged", tag="")
+    with pytest.raises(ColourError, match="--colour"):
+        Source(tiny.shot(), digests).check()
+    Source(tiny.shot(colour=Colour(space="lin_rec709")), digests).check()
+
+
+def test_a_shot_that_is_right_passes_its_check(tiny_shot, digests):
+    Source(tiny_shot.shot(3, 8), digests).check()
+    Source(tiny_shot.shot(4, frames=FrameRange(range(2, 7))), digests).check()
