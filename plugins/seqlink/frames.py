@@ -90,11 +90,11 @@ def _runs(frames: tuple[int, ...]) -> list[list[int]]:
         run = runs[-1] if runs else None
         if run and (len(run) == 1 or frame - run[-1] == run[1] - run[0]):
             run.append(frame)
+        elif run and len(run) == 2 and run[1] - run[0] > 1:
+            # Two frames are no run yet; the second may begin one: 3, 7, 8, 9.
+            runs[-1:] = [[run[0]], [run[1], frame]]
         else:
             runs.append([frame])
-        run = runs[-1]
-        if len(run) == 3 and run[1] - run[0] > 1 and run[2] - run[1] != run[1] - run[0]:
-            runs[-1:] = [[run[0]], run[1:]]
     split: list[list[int]] = []
     for run in runs:
         split.extend([[run[0]], [run[1]]] if len(run) == 2 and run[1] - run[0] > 1 else [run])
