@@ -38,7 +38,7 @@ class SeqmatteError(Exception):
 
     def __str__(self) -> str:
         where = []
-        if self.frame is not None and str(self.frame) not in self.message:
+        if self.frame is not None and f"frame {self.frame}" not in self.message:
             where.append(f"frame {self.frame}")
         if self.path is not None and self.path not in self.message:
             where.append(self.path)
