@@ -297,6 +297,9 @@ class Worker:
         with self._lock:
             left, self._calls = list(self._calls.values()), {}
             self._fail(left, problem or self._death(process))
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            with contextlib.suppress(OSError):  # something unsent was left in it
+                _open_stream(pipe).close()
 
     def _read_errors(self, process: subprocess.Popen[bytes]) -> None:
         for line in iter(lambda: _open_stream(process.stderr).readline(4096), b""):
@@ -345,10 +348,6 @@ class Worker:
         for thread in readers:
             if thread is not threading.current_thread():
                 thread.join(STOP_SECONDS)
-        self._close_input(process)
-        for stream in (process.stdout, process.stderr):
-            if stream:
-                stream.close()
         self._process = None
 
 

@@ -1,0 +1,203 @@
+"""The host's end of the wire, against processes that misbehave. Good manners are tested with the real worker."""
+
+import json
+import os
+import sys
+import threading
+
+import pytest
+
+from fakes.toy_engine import PATHS, command, toy
+from seqlink import wire
+from seqlink.client import STRIPPED, Worker, WorkerDied, WorkerError, WorkerMissing, WorkerRubbish, stripped
+
+GREETING = '{"jsonrpc":"2.0","id":1,"result":{"protocol":1,"version":"0","device":"cpu"}}'
+
+
+def script(text):
+    """A worker of a few lines; `greet()` answers hello, `next_line()` waits for a message."""
+    start = "import os, sys\ndef next_line(): return sys.stdin.readline()\n"
+    start += f"def greet():\n    next_line(); print('{GREETING}', flush=True)\n"
+    return Worker([sys.executable, "-c", start + text])
+
+
+@pytest.fixture
+def worker(tmp_path):
+    made = Worker(command(tmp_path / "cache"), {**PATHS, "SEQMATTE_HOME": str(tmp_path / "home")})
+    yield made
+    made.stop()
+
+
+def test_it_starts_by_itself_and_says_whom_it_met(worker):
+    assert not worker.running
+    assert worker.ask("methods", timeout=60)["recipes"]
+    assert worker.running
+    assert (worker.hello["protocol"], worker.hello["device"]) == (wire.PROTOCOL, "cpu")
+
+
+def test_starting_twice_starts_one_process(worker):
+    worker.start()
+    pid = worker.pid
+    worker.start()
+    assert worker.pid == pid
+
+
+def test_a_restart_ends_what_ran_and_serves_again(worker, tiny_shot, tmp_path):
+    gate = tmp_path / "gate"
+    gate.mkdir()
+    call = worker.send("render", {"shot": toy(tiny_shot, gate=str(gate))})
+    pid = worker.pid
+    worker.restart()
+    with pytest.raises(WorkerDied):
+        call.result()
+    assert worker.pid != pid
+    assert worker.ask("render", {"shot": toy(tiny_shot)}) == {"frames": "1-12"}
+
+
+def test_a_call_is_polled_without_waiting(worker, tiny_shot):
+    call = worker.send("render", {"shot": toy(tiny_shot)})
+    frames = []
+    while not call.done:
+        frames += [event.params["frame"] for event in call.poll() if event.method == "frame"]
+    assert sorted(frames) == list(range(1, 13))
+    assert call.poll() == []
+    assert call.result() == {"frames": "1-12"}
+
+
+def test_calls_of_several_threads_get_their_own_answers(worker, tiny_shot):
+    found = {}
+
+    def ask(frame):
+        found[frame] = worker.ask("frame", {"shot": toy(tiny_shot), "frame": frame})["frame"]
+
+    threads = [threading.Thread(target=ask, args=(frame,)) for frame in range(1, 13)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {frame: frame for frame in range(1, 13)}
+
+
+def test_no_engine_at_the_place_named_says_where_to_set_it():
+    with pytest.raises(WorkerMissing, match="Set the engine's Python in the preferences: '/no/such/python'"):
+        Worker(["/no/such/python"]).start()
+
+
+def test_a_python_without_the_engine_dies_with_its_reason():
+    worker = Worker([sys.executable, "-S", "-c", "import seqmatte"])
+    with pytest.raises(WorkerDied, match=r"(?s)exit code 1.*No module named 'seqmatte'"):
+        worker.start()
+    assert not worker.running
+
+
+@pytest.mark.parametrize("text", ["print('Welcome')", "os.write(1, bytes(range(256)))", "print('[1]')", "print('{}')"])
+def test_what_is_not_the_protocol_is_called_so_and_the_process_ended(text):
+    worker = script(f"{text}; sys.stdout.flush(); next_line(); next_line()")
+    with pytest.raises(WorkerRubbish, match="printed what is not the engine's protocol"):
+        worker.start()
+    assert not worker.running
+
+
+def test_an_echo_is_no_worker():
+    with pytest.raises(WorkerRubbish):
+        Worker([sys.executable, "-uc", "import sys\nfor line in sys.stdin: print(line, end='')"]).start()
+
+
+def test_rubbish_in_the_middle_ends_every_call():
+    worker = script("greet(); next_line(); next_line(); print('oops', flush=True); next_line()")
+    worker.start()
+    calls = [worker.send("status"), worker.send("status")]
+    for call in calls:
+        with pytest.raises(WorkerRubbish, match="oops"):
+            call.result()
+    assert not worker.running
+
+
+def test_a_worker_that_dies_gives_its_last_words_to_every_call():
+    worker = script("greet(); next_line(); next_line(); sys.exit('the disk is on fire')")
+    worker.start()
+    calls = [worker.send("status"), worker.send("render")]
+    for call in calls:
+        with pytest.raises(WorkerDied, match="the disk is on fire"):
+            call.result()
+
+
+def test_a_long_complaint_keeps_its_end():
+    worker = script("for i in range(500): print('line', i, file=sys.stderr)\nsys.exit(3)")
+    with pytest.raises(WorkerDied, match="exit code 3") as caught:
+        worker.start()
+    assert "line 499" in str(caught.value)
+    assert "line 100\n" not in str(caught.value)
+
+
+def test_another_protocol_is_refused_and_the_process_ended():
+    greeting = GREETING.replace('"protocol":1', '"protocol":7')
+    worker = Worker([sys.executable, "-c", f"input(); print('{greeting}', flush=True); input()"])
+    with pytest.raises(WorkerError, match="the engine speaks protocol 7, this plug-in 1: update the older one"):
+        worker.start()
+    assert not worker.running
+
+
+def test_an_answer_that_never_comes_runs_out_of_time():
+    worker = script("greet(); next_line(); next_line()")
+    with pytest.raises(WorkerError, match=r"no answer to status within 0.01 seconds"):
+        worker.ask("status", timeout=0.01)
+    worker.stop()
+
+
+def test_messages_for_nobody_go_to_the_listener_or_nowhere():
+    heard = []
+    log = json.dumps({"jsonrpc": "2.0", "method": "log", "params": {"message": "hm"}})
+    stray = json.dumps({"jsonrpc": "2.0", "id": 99, "result": 1})
+    answer = json.dumps({"jsonrpc": "2.0", "id": 2, "result": {}})
+    worker = script(
+        f"greet(); next_line()\nfor line in ('{log}', '{stray}', '{answer}'): print(line, flush=True)\ninput()"
+    )
+    worker._listen = heard.append
+    assert worker.ask("status") == {}
+    assert [event.params for event in heard] == [{"message": "hm"}]
+    worker.stop()
+
+
+def test_a_worker_that_ignores_its_input_closing_is_ended_by_force(monkeypatch):
+    monkeypatch.setattr("seqlink.client.STOP_SECONDS", 0.05)
+    worker = script("greet()\nimport signal\nwhile True: signal.pause()")
+    worker.start()
+    worker.stop()
+    assert not worker.running
+    worker.stop()
+
+
+def test_the_hosts_own_paths_do_not_reach_the_engine(monkeypatch):
+    for name in (*STRIPPED, "QT_PLUGIN_PATH", "QT_QPA_PLATFORM"):
+        monkeypatch.setenv(name, "/host")
+    monkeypatch.setenv("OCIO", "/show/config.ocio")
+    kept = stripped(os.environ)
+    assert not [name for name, value in kept.items() if value == "/host"]
+    assert kept["OCIO"] == "/show/config.ocio"
+    assert kept["PATH"] == os.environ["PATH"]
+
+
+def test_variables_given_to_the_worker_win_over_the_hosts(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/host")
+    worker = Worker(
+        [sys.executable, "-c", "import os, sys; sys.exit(os.environ['PYTHONPATH'])"], {"PYTHONPATH": "mine"}
+    )
+    with pytest.raises(WorkerDied, match="mine"):
+        worker.start()
+
+
+def test_a_ctrl_c_in_the_hosts_terminal_is_not_for_the_worker(worker):
+    worker.start()
+    assert os.getsid(worker.pid) == worker.pid != os.getsid(0)
+
+
+def test_no_process_and_no_thread_is_left_behind(worker, tiny_shot):
+    before = threading.active_count()
+    for _ in range(3):
+        worker.ask("frame", {"shot": toy(tiny_shot), "frame": 4})
+        worker.restart()
+    worker.stop()
+    assert threading.active_count() == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
