@@ -16,7 +16,7 @@ import torch
 
 from parity import fill_b
 from seqmatte import networks
-from seqmatte.networks import fba, tcvom, trimap_coding
+from seqmatte.networks import fba, tcvom, tgm, trimap_coding
 
 OURS = Path(__file__).parents[1] / "parity"
 FOLDER = Path(os.environ.get("SEQMATTE_PARITY_DIR") or OURS)
@@ -192,6 +192,72 @@ def test_context_aware_without_its_foreground_has_no_keys_for_it():
     keys = networks.build("context_aware", foreground=False).state_dict().keys()
     whole = json.loads((OURS / "cam.keys.json").read_text())
     assert keys == {key for key in whole if "patch.seg_decoder" not in key and "patch_seg_logits" not in key}
+
+
+@pytest.mark.parametrize("name", files("tcvom_tgm"))
+@torch.no_grad()
+def test_trimap_propagation_gives_the_reference_shares(name):
+    vector = Vector(name)
+    network = vector.network("tgm")
+    probes, made, memory = Probes(network, vector), [], None
+    frames, shares = vector["frames_n"][:, None], vector["first_mask"]
+    for number, frame in enumerate(frames[1:]):
+        memory = network.remember(memory, frames[number], shares)
+        if number == 0:
+            # The references have a row of zeros for the background.
+            for stored, kept in (("key", memory.keys), ("value", memory.values)):
+                values = torch.cat((torch.zeros_like(kept[:1]), kept)).flatten().double().numpy()
+                samples = values[np.round(np.linspace(0, values.size - 1, 16)).astype(int)]
+                whole = np.concatenate(((values.mean(), values.std(ddof=1), values.min(), values.max()), samples))
+                np.testing.assert_allclose(whole, vector[f"{stored}_probe"], atol=LIMIT)
+                assert values.size == np.prod(vector.arrays[f"{stored}_shape"])
+        made.append(network(frame, memory.keys, memory.values))
+        shares = tgm.shares_of(made[-1])
+    logits = torch.cat(made)
+    outputs = {"logits": logits, "probs": tgm.shares_of(logits), "pred2_first": probes.outputs["Decoder.pred2#1"]}
+    check(vector, outputs, probes)
+
+
+def test_a_clip_is_walked_from_every_annotated_frame_and_both_ways_between_them():
+    assert tgm.parts(8, [2, 5]) == [
+        ((2, 1, 0), (2,)),
+        ((2, 3, 4), (2, 5)),
+        ((5, 4, 3), (5, 2)),
+        ((5, 6, 7), (5,)),
+    ]
+
+
+class Recorder:
+    """Stands for the network: notes which frames are remembered for good, and forgets their pixels."""
+
+    def __init__(self):
+        self.kept = []
+
+    def remember(self, memory, frame, shares, keep=True):
+        self.kept.append((int(frame), keep))
+        return tgm.Memory(torch.zeros(2, 128, 1), torch.zeros(2, 512, 1))
+
+    def __call__(self, frame, keys, values):
+        return torch.zeros(1, 3, 1, 1)
+
+
+def test_propagation_remembers_the_last_frame_and_every_fifth_for_good():
+    recorder = Recorder()
+    frames = [torch.tensor(t) for t in range(8)]
+    walk = tgm.walked(recorder, frames, {0: torch.ones(1, 3, 1, 1)}, tuple(range(8)), (0,))
+    assert [number for number, _ in walk] == list(range(8))
+    assert recorder.kept == [(0, True), *((t, t == 5) for t in range(1, 7))]
+
+
+@torch.no_grad()
+def test_a_propagated_clip_keeps_the_annotated_trimap():
+    network = networks.build("tgm")
+    frames = [torch.rand(1, 3, 32, 48) for _ in range(3)]
+    known = torch.zeros(1, 3, 32, 48)
+    known[:, 0], known[:, 1, 8:24], known[:, 0, 8:24] = 1, 1, 0
+    trimaps = tgm.propagated(network, frames, {1: known})
+    assert torch.equal(trimaps[1], known.argmax(1, keepdim=True) * (128 / 255))
+    assert all(torch.isin(trimap, torch.tensor((0, 128 / 255, 1))).all() for trimap in trimaps)
 
 
 MEAN, DEVIATION = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
