@@ -53,7 +53,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Memory:
-    """The network's state: guided frames for good, and the two frames last seen, the newest last."""
+    """The network's state: guided frames for good, the nearest last, and the two frames last seen, the newest last."""
 
     guided: tuple[Entry, ...]
     recent: tuple[Entry, ...] = ()
@@ -72,11 +72,17 @@ class Memory:
 
 @dataclass(frozen=True)
 class Matte:
-    """alpha_logits [N, 1, H, W], mask_logits [N, 1, H/4, W/4], doubt_logits [N, 1, H/4, W/4], before their sigmoids."""
+    """alpha_logits [N, 1, H, W]; mask_logits and doubt_logits [N, 1, H/4, W/4]; all before their sigmoids.
+
+    For training: coarse_logits [N, 1, H/16, W/16], alpha as the coarsest level sees it; moved [N, 1, H, W], the
+    stored alphas that the finest read picked.
+    """
 
     alpha_logits: Tensor
     mask_logits: Tensor
     doubt_logits: Tensor
+    coarse_logits: Tensor
+    moved: Tensor
 
     @property
     def alpha(self) -> Tensor:
@@ -211,9 +217,11 @@ class HstsgCompact(nn.Module):
         self.at8 = nn.Sequential(Conv(w16 + w8 + 2 * v8, w8), Residual(w8))
         self.at4 = nn.Sequential(Conv(w8 + w4 + v4 + 16, w4), Residual(w4))
         self.at2 = nn.Sequential(Conv(w4 + w2 + 8, 32), Conv(32, 32))
+        self.coarse = nn.Conv2d(w16, 1, 1)
         self.mask = nn.Conv2d(w4, 1, 3, 1, 1)
         self.doubt = nn.Conv2d(w4, 1, 3, 1, 1)
         self.alpha = nn.Conv2d(32, 4, 3, 1, 1)
+        self.trust = nn.Parameter(torch.tensor(2.0))
 
     def encode(self, plate: Tensor) -> Features:
         """Features and keys of plates; frames of clips may be stacked along N."""
@@ -260,13 +268,16 @@ class HstsgCompact(nn.Module):
         """The matte of a frame from what the memory says and what is seen."""
         read16, read8, read4, near = self.read(seen, memory)
         last = F.pixel_unshuffle(memory.newest.alpha, 4).to(read4.dtype)
-        x = self.compress(torch.cat((read16, seen.f16), 1))
-        x = self.at8(torch.cat((_enlarge(x, seen.f8), seen.f8, read8, near), 1))
+        x16 = self.compress(torch.cat((read16, seen.f16), 1))
+        x = self.at8(torch.cat((_enlarge(x16, seen.f8), seen.f8, read8, near), 1))
         x4 = self.at4(torch.cat((_enlarge(x, seen.f4), seen.f4, read4, last), 1))
         # The stored pixels of the read at 1/4, laid out at 1/2: each cell of four holds the 2 x 2 pixels under it.
         moved = _quarter_to_half(read4[:, :16])
         x = self.at2(torch.cat((_enlarge(x4, seen.half), seen.half, moved), 1))
-        return Matte(F.pixel_shuffle(self.alpha(x), 2), self.mask(x4), self.doubt(x4))
+        moved_alpha = F.pixel_shuffle(read4[:, :16], 4)
+        # The matte starts from what the memory brought, so that training begins with a matte that is merely moved.
+        alpha = F.pixel_shuffle(self.alpha(x), 2).float() + self.trust * (2 * moved_alpha.float() - 1)
+        return Matte(alpha, self.mask(x4), self.doubt(x4), self.coarse(x16), moved_alpha)
 
     def begin(self, plate: Tensor, guide: Tensor) -> tuple[Matte, Memory]:
         """The matte of a guided frame and the memory that starts there. guide: planes of `guide_planes`."""

@@ -1,0 +1,86 @@
+"""What a training run leaves behind: checkpoints that continue it exactly, and weights with a card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqmatte.errors import WeightsError
+
+
+def average(kept: nn.Module, network: nn.Module, keep: float) -> None:
+    """Moves the averaged weights `kept` towards the network's: kept = keep * kept + (1 - keep) * network, in place.
+
+    Batch statistics are averaged too; counters are copied.
+    """
+    with torch.no_grad():
+        for mean, now in zip(kept.state_dict().values(), network.state_dict().values(), strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(now, 1 - keep)
+            else:
+                mean.copy_(now)
+
+
+def save(path: Path, **parts: Any) -> None:
+    """Writes a checkpoint whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.part")
+    torch.save(parts, temporary)
+    temporary.replace(path)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Reads a checkpoint of `save`. Raises WeightsError where it is not one."""
+    try:
+        parts: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError) as error:
+        raise WeightsError(f"this is not a checkpoint of a training run: {error}", path=path) from error
+    return parts
+
+
+def export(network: nn.Module, path: Path, card: Mapping[str, Any]) -> None:
+    """Writes PATH.safetensors in half precision and PATH.json, the card with the weights' digest and size.
+
+    Batch statistics stay in float32, because their variances reach below what half precision holds.
+    """
+    from safetensors.torch import save_file
+
+    tensors = {name: _shrunk(name, value) for name, value in network.state_dict().items() if "num_batches" not in name}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights = path.with_suffix(".safetensors")
+    temporary = weights.with_suffix(f".{os.getpid()}.part")
+    save_file(tensors, str(temporary))
+    temporary.replace(weights)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    parameters = sum(p.numel() for p in network.parameters())
+    written = {**card, "parameters": parameters, "bytes": weights.stat().st_size, "sha256": digest}
+    path.with_suffix(".json").write_text(json.dumps(written, indent=1) + "\n")
+
+
+def _shrunk(name: str, value: Tensor) -> Tensor:
+    return value.detach().cpu().contiguous().to(torch.float32 if "running_" in name else torch.float16)
+
+
+def restore(network: nn.Module, path: Path) -> nn.Module:
+    """Loads PATH.safetensors of `export` into the network and gives it back, ready to run.
+
+    Raises WeightsError where the file is missing or made for another network.
+    """
+    from safetensors.torch import load_file
+
+    weights = path.with_suffix(".safetensors")
+    if not weights.is_file():
+        raise WeightsError("there are no weights here", path=weights)
+    found = {name: value.float() for name, value in load_file(str(weights)).items()}
+    missing = [n for n in network.state_dict() if n not in found and "num_batches" not in n]
+    if missing or set(found) - set(network.state_dict()):
+        raise WeightsError(f"weights for another network; missing {missing[:3]}", path=weights)
+    network.load_state_dict(found, strict=False)
+    return network.eval()
