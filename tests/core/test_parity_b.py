@@ -16,7 +16,7 @@ import torch
 
 from parity import fill_b
 from seqmatte import networks
-from seqmatte.networks import fba, tcvom, tgm, trimap_coding
+from seqmatte.networks import deformable, fba, tcvom, tgm, trimap_coding
 
 OURS = Path(__file__).parents[1] / "parity"
 FOLDER = Path(os.environ.get("SEQMATTE_PARITY_DIR") or OURS)
@@ -317,3 +317,31 @@ def test_features_kept_while_sliding_give_the_same_matte():
     for t in (1, 2):
         slid = network.fuse(kept[t - 1][0], kept[t], kept[t + 1][0], unknown)
         assert torch.equal(slid.pred, network(*frames[t - 1 : t + 2], unknown).pred)
+
+
+@pytest.mark.parametrize("name", files("dvm"))
+@torch.no_grad()
+def test_dvm_gives_the_reference_alphas(name):
+    vector = Vector(name)
+    network = vector.network("dvm")
+    probes = Probes(network, vector)
+    pictures = ((vector["images_u8"] / 255 - MEAN) / DEVIATION).permute(0, 3, 1, 2)
+    coarse, refined = network(torch.cat((pictures, vector["trimaps_u8"][:, None] / 255), 1))
+    check(vector, {"pred": coarse, "pred_refined": refined}, probes)
+
+
+@torch.no_grad()
+def test_a_deformable_convolution_that_moves_nothing_is_a_convolution_at_half_strength():
+    layer = deformable.DeformableConv(16)
+    x = torch.rand(2, 16, 9, 11)
+    plain = torch.nn.functional.conv2d(x, layer.weight, padding=1)
+    torch.testing.assert_close(layer(x, torch.rand_like(x)), plain / 2)
+
+
+@torch.no_grad()
+def test_whole_moves_of_a_deformable_convolution_shift_the_picture_and_bring_in_zeros():
+    x = torch.rand(1, 3, 8, 10)
+    shifted = deformable.sampled(x, torch.full((1, 8, 10), 2.0), torch.full((1, 8, 10), -1.0))
+    torch.testing.assert_close(shifted[..., :6, 1:], x[..., 2:, :-1])
+    assert shifted[..., 6:, :].abs().max() < 1e-5
+    assert shifted[..., 0].abs().max() < 1e-5
