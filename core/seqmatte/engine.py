@@ -22,6 +22,7 @@ from seqmatte.plan import Plan, identity
 from seqmatte.reach import Span
 from seqmatte.shelf import Shelf
 from seqmatte.source import Source
+from seqmatte.stopwatch import Stopwatch
 
 SOURCES = recipe.SOURCES
 
@@ -91,7 +92,8 @@ class Engine:
     """One subject of a shot. Raises, when made, whatever is wrong with the Shot as a document.
 
     subject: which matte. device: where methods compute; never part of a key. listener: hears the events of `render`.
-    cancelled: looked at before every step. opened: shared by the engines of one process.
+    cancelled: looked at before every step. opened: shared by the engines of one process. stopwatch: told where the
+    time goes: a stage for each method, "read" for plate and guides, "engine" for all else.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Engine:
         cancelled: Flag | None = None,
         digests: FileDigests | None = None,
         opened: OpenMethods | None = None,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
         self.shot = shot
         self.subject = subject or shot.subjects()[0]
@@ -113,6 +116,7 @@ class Engine:
         self.device = device or Device()
         self._listener, self._cancelled = listener, cancelled
         self._opened = opened or OpenMethods()
+        self._watch = stopwatch or Stopwatch()
         self._sources = Source(shot, digests or FileDigests(), self.subject)
         guided = [guide.frame for guide in shot.guided(self.subject)]
         self.plan = Plan(recipe.build(shot), self._sources, shot.frames, guided)
@@ -123,7 +127,7 @@ class Engine:
     @property
     def colour(self) -> str:
         """Which colour space the plate is taken to be in, and who said so."""
-        return self._sources.colour_report()
+        return self._sources.colour.found
 
     def key(self, name: str, frame: int) -> str:
         """The key of a layer at a frame. Reads digests of files, no pixels (but to choose the shot's encoding)."""
@@ -219,13 +223,15 @@ class Engine:
         """Sees to it that the frame's final layer is there; gives the steps it took."""
         before = self._steps
         self._look_for_cancel()
-        self.layer(self.plan.final, frame)
+        with self._watch.stage("engine"):
+            self.layer(self.plan.final, frame)
         return self._steps - before
 
     def _finished(self, frame: int, steps: int) -> Result:
         key = self.key(self.plan.final, frame)
-        self._shelf.stored(key)
-        confidence = float(self.layer(self.plan.final, frame).facts.get("confidence", 1.0))
+        with self._watch.stage("engine"):
+            self._shelf.stored(key)
+            confidence = float(self.layer(self.plan.final, frame).facts.get("confidence", 1.0))
         return Result(frame, str(self.cache.path(key)), key, confidence, steps, self.subject)
 
     def _prefetch(self, frame: int) -> None:
@@ -243,7 +249,8 @@ class Engine:
         at, state = self._resumed(opened, span, stop)
         for frame in frames[at:stop]:
             self._look_for_cancel()
-            state, made = opened.step(state, self._view(method, frame))
+            with self._watch.stage(method.name):
+                state, made = opened.step(state, self._view(method, frame))
             at, self._steps = at + 1, self._steps + 1
             if frame in span.frames:
                 self._shelve(method, frame, made)
@@ -263,7 +270,8 @@ class Engine:
                 stored = self.cache.get_state(self.plan.state_key(method.makes, frames[place - 1]))
                 if stored is not None:
                     return place, method.thaw(stored)
-        return 0, method.start([self._view(method, guide) for guide in span.guides])
+        with self._watch.stage(method.name):
+            return 0, method.start([self._view(method, guide) for guide in span.guides])
 
     def _walked_key(self, method: Method, frame: int) -> str:
         return f"{self.plan.state_key(method.makes, frame)} {self.device.kind}"
@@ -276,9 +284,10 @@ class Engine:
         return View(frame, fetch)
 
     def _input(self, read: Read, frame: int) -> Layer | None:
-        if read.layer in SOURCES:
-            return self._sources.layer(read.layer, frame, read.space)
-        return self.layer(read.layer, frame)
+        with self._watch.stage("read" if read.layer in SOURCES else "engine"):
+            if read.layer in SOURCES:
+                return self._sources.layer(read.layer, frame, read.space)
+            return self.layer(read.layer, frame)
 
     def _shelve(self, method: Method, frame: int, made: Layer) -> None:
         plate = self._sources.layer("plate", frame, "scene")
