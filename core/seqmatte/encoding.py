@@ -23,6 +23,7 @@ Light = TypeVar("Light", npt.NDArray[np.float32], "torch.Tensor")
 
 FLOOR = -0.02
 HIGHEST_TOP = 64.0
+HALF_MAX = 65504.0
 _BREAK = 0.0031308
 _SLOPE = 12.92
 # With the knee at 1 there is no room left below 1: the shoulder starts there with this bend instead.
@@ -69,9 +70,11 @@ class Encoding:
         return picture
 
     def decode(self, picture: Light) -> Light:
-        """The inverse of `encode` for all light from -0.02 / 2^ev upwards, to about 2e-6 of the value."""
+        """The inverse of `encode` for all light from -0.02 / 2^ev to half's largest, to about 2e-6 of the value."""
         at_knee, slope, bend = _shoulder(self.knee, self.top)
-        rise = _maths(picture).expm1((_clamp(picture, at_knee, None) - at_knee) / bend)
+        # A network may answer anything: what no file could hold ends here, before it overflows.
+        highest = at_knee + bend * math.log1p(HALF_MAX * 2.0**self.ev * slope / bend)
+        rise = _maths(picture).expm1((_clamp(picture, at_knee, highest) - at_knee) / bend)
         below = _linear(_clamp(picture, None, at_knee))
         light: Light = _where(picture <= at_knee, below, self.knee + rise * (bend / slope)) * 2.0**-self.ev
         return light
@@ -81,14 +84,14 @@ def choose(samples: Iterable[npt.NDArray[np.float32]]) -> Encoding:
     """Constants for a shot from a few of its frames, H x W x 3 in linear Rec.709.
 
     Coarse on purpose (whole stops, powers of two), so that a repaired frame or another choice of frames rarely
-    changes them. Light above 1 on more than a thousandth of the picture brings the shoulder in; a plate
-    more than three stops off an ordinary exposure is shifted by whole stops.
+    changes them. Light above 1 on more than a thousandth of the picture brings the shoulder in. Only a plate
+    whose brightest parts are dark, or whose darkest parts are bright, is shifted, by whole stops.
     """
     pixels = np.concatenate([np.asarray(sample, np.float32).reshape(-1, 3) for sample in samples])
     pixels = pixels[np.isfinite(pixels).all(axis=1)]
     if not len(pixels):
         return Encoding()
-    ev = _stops_off(float(np.median(pixels.max(axis=1))))
+    ev = _stops_off(pixels.max(axis=1))
     brightest = pixels.max(axis=1) * 2.0**ev
     if float(np.quantile(brightest, 0.999)) <= 1.0:
         return Encoding(ev)
@@ -96,12 +99,12 @@ def choose(samples: Iterable[npt.NDArray[np.float32]]) -> Encoding:
     return Encoding(ev, 0.5, min(2.0 ** math.ceil(math.log2(extreme)), HIGHEST_TOP))
 
 
-def _stops_off(median: float) -> float:
-    """Whole stops to an ordinary exposure (median near 0.18); 0 within three stops of it or for a black plate."""
-    if median <= 1e-4:
-        return 0.0
-    stops = round(math.log2(0.18 / median))
-    return float(stops) if abs(stops) > 3 else 0.0
+def _stops_off(light: npt.NDArray[np.float32]) -> float:
+    """Whole stops to an ordinary exposure. A night with one lit face needs none, and a face before a window none."""
+    dark, middle, bright = (float(value) for value in np.quantile(light, (0.05, 0.5, 0.95)))
+    if 1e-4 < bright < 0.06:
+        return float(round(math.log2(0.5 / bright)))
+    return float(round(math.log2(0.18 / middle))) if dark > 1.0 else 0.0
 
 
 @lru_cache(maxsize=64)
