@@ -47,6 +47,8 @@ class Generator(nn.Module):
     shared, own: residual blocks before and after the branches for alpha and foreground part.
     """
 
+    multiple = 4
+
     def __init__(self, shared: int = 7, own: int = 3) -> None:
         super().__init__()
         encoder = _encoder(3)
@@ -170,6 +172,8 @@ class Decoder(nn.Module):
 class BaseNetwork(nn.Module):
     """Version 2's coarse network: alpha, foreground, and where it expects to be wrong (section 4.1)."""
 
+    multiple = 1
+
     def __init__(self, backbone: str = "mobilenetv2") -> None:
         super().__init__()
         coarsest, skips = BACKBONES[backbone]
@@ -197,6 +201,8 @@ class BaseNetwork(nn.Module):
 
 class RefineNetwork(BaseNetwork):
     """Version 2 whole: the coarse network at `detail` of the size, then patches mended at full size."""
+
+    multiple = 4
 
     def __init__(self, backbone: str = "mobilenetv2", kernel: int = 3) -> None:
         super().__init__(backbone)
@@ -259,15 +265,16 @@ class Refiner(nn.Module):
         halves = torch.cat([_sized(part, half) for part in (coarse.hidden, guesses, pictures)], 1)
         halves, wholes = F.pad(halves, (self.border_half,) * 4), F.pad(pictures, (self.border_full,) * 4)
         if chosen is None:
-            mended = self._mended(halves, wholes)
+            mended = self.mended(halves, wholes)
         else:
             cells = torch.nonzero(chosen[:, 0], as_tuple=True)
             small = _windows(halves, cells, 2, 2 + 2 * self.border_half)
             large = _windows(wholes, cells, 4, 4 + 2 * self.border_full)
-            mended = _replaced(resized(guesses, plate), cells, self._mended(small, large))
+            mended = _replaced(resized(guesses, plate), cells, self.mended(small, large))
         return mended[:, :1], mended[:, 1:]
 
-    def _mended(self, halves: Tensor, wholes: Tensor) -> Tensor:
+    def mended(self, halves: Tensor, wholes: Tensor) -> Tensor:
+        """halves: [P, 42, ., .] at half size; wholes: [P, 6, ., .] -> alpha and residual, [P, 4, ., .]."""
         x = F.relu(self.bn1(self.conv1(halves)))
         x = F.relu(self.bn2(self.conv2(x)))
         x = torch.cat((F.interpolate(x, scale_factor=2.0, mode="nearest"), wholes), 1)

@@ -155,6 +155,8 @@ class Decoder(stcn.Decoder):
 class HSTSG(nn.Module):
     """The whole network: `guided` frames `begin` a state, `forward` takes one frame's step from it."""
 
+    multiple = 16
+
     def __init__(self) -> None:
         super().__init__()
         self.key_encoder = ResNet(50, stages=("res2", "layer2", "layer3"))

@@ -165,6 +165,8 @@ class Decoder(nn.Module):
 class STCN(nn.Module):
     """The network's parts; `propagate` walks a clip with them. others=False: the single-target stage-0 form."""
 
+    multiple = 16
+
     def __init__(self, others: bool = True) -> None:
         super().__init__()
         self.others = others

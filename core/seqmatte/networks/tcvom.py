@@ -111,6 +111,7 @@ class TCVOM(Windowed):
         if attend:
             self.decoder.fam = TemporalAttention(WIDTHS[base], window)
         self.attend = attend
+        self.base = base
 
     def extract(self, x: Tensor) -> Extract:
         features = self.encoder(x)
@@ -134,6 +135,7 @@ class SingleDIM(Windowed, dim_bn.Encoder, dim_bn.Decoder):
     """The dim base without neighbours, whose published keys have no "encoder." and "decoder."."""
 
     attend = False
+    base = "dim"
 
     def extract(self, x: Tensor) -> Extract:  # type: ignore[override]
         features = self.encode(x)
