@@ -12,6 +12,7 @@ from typing import Protocol
 from seqlink import FrameRange, Shot
 from seqmatte import exr, recipe
 from seqmatte.cache import Cache, Lease
+from seqmatte.colour import PlateColour
 from seqmatte.device import Device
 from seqmatte.errors import Cancelled, GuideError, ShotError
 from seqmatte.events import FrameDone, Listener, Progress, nobody
@@ -128,6 +129,17 @@ class Engine:
     def colour(self) -> str:
         """Which colour space the plate is taken to be in, and who said so."""
         return self._sources.colour.found
+
+    @property
+    def plate_colour(self) -> PlateColour:
+        """The colour transforms of the shot."""
+        return self._sources.colour
+
+    def plate(self, frame: int) -> Layer:
+        """The plate of a frame, scene-linear, in the primaries that results are delivered in."""
+        layer = self._sources.layer("plate", frame, "scene")
+        assert layer is not None
+        return layer
 
     def key(self, name: str, frame: int) -> str:
         """The key of a layer at a frame. Reads digests of files, no pixels (but to choose the shot's encoding)."""

@@ -1,0 +1,35 @@
+"""seqmatte train: networks from scratch, and the shipped ones adapted to a shot."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EPILOG = """\
+examples:
+  seqmatte train hstsg-compact --out run --minutes 120
+  seqmatte train refiner --out run --minutes 30
+  seqmatte train --samples page.png
+  seqmatte train --shot shot.json --minutes 10 --out adapted
+
+A run that is stopped goes on where it was, step for step. Several GPUs: torchrun --nproc-per-node 4 -m
+seqmatte.training.train NAME.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NETWORK", help="what to train")
+    parser.add_argument("--out", type=Path, default=Path("training"), help="folder of the run; goes on if one is there")
+    parser.add_argument("--minutes", type=float, default=1e9, help="stop after so many minutes, everything saved")
+    parser.add_argument("--steps", type=int, default=0, help="length of the whole course; default: its own")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the scenes; default: 1")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda; default: auto")
+    parser.add_argument("--samples", type=Path, metavar="PNG", help="write a page of samples of the scenes and stop")
+    parser.add_argument("--shot", type=Path, metavar="SHOT.json", help="adapt the shipped weights to this shot")
+    parser.epilog = EPILOG
+
+
+def run(args: argparse.Namespace) -> int:
+    from seqmatte.training import train
+
+    return train.run(args)
