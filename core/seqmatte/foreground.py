@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _WHOLE = 160
 # From this share of alpha on (its inverse) the edge carries all of the plate's own grain.
 _FULL_GRAIN = 4.0
+# Relative difference at which a clean plate is believed to a third.
+_CLEAN_OFF = 0.1
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ def foreground_background(plate: Tensor, alpha: Tensor, sweeps: Sweeps | None = 
             both = _swept(both, picture, sweeps)
         else:
             both = _swept_in_band(both, picture, sweeps)
-    return both[:3], both[3:]
+    # The larger sizes are swept in the band only; sure colours are the plate's own at any size.
+    return torch.where(alpha >= 1, plate, both[:3]), torch.where(alpha <= 0, plate, both[3:])
 
 
 def _pyramid(picture: Tensor) -> list[Tensor]:
@@ -163,8 +166,7 @@ def with_clean_plate(
     """F and B when the background is known, each 3 x H x W.
 
     clean: 3 x H x W, the set without the subject, in the plate's light. It is believed as far as it agrees with the
-    plate where alpha is 0 in the neighbourhood (15 x 15 pixels): a clean plate that was shot a little
-    brighter or from beside would tint the edge.
+    plate where alpha is 0 near by: a clean plate shot a little brighter or from beside would tint the edge.
     """
     import torch
     import torch.nn.functional as F
@@ -172,11 +174,7 @@ def with_clean_plate(
     def near(x: Tensor) -> Tensor:
         return F.avg_pool2d(x[None], 15, 1, 7, count_include_pad=False)[0]
 
-    bare = (alpha <= 0).float()[None]
-    seen = near(bare)
-    tolerance = 0.1 * (clean.abs().mean(0, keepdim=True) + 0.02)
-    off = near(bare * (near(plate - clean)).abs().mean(0, keepdim=True)) / seen.clamp_min(1e-6)
-    belief = trust * torch.exp(-((off / tolerance) ** 2)) * (seen > 0)
+    belief = trust * _agreement(plate, alpha, clean)
     soft = (alpha > 0) & (alpha < 1)
     background = torch.where(soft, torch.lerp(background, clean, belief.expand_as(clean)), background)
     # F follows from the equation where alpha is large enough to divide by.
@@ -185,3 +183,20 @@ def with_clean_plate(
     sure = belief * ((alpha - 0.1) / 0.4).clamp(0, 1)
     foreground = torch.where(soft, torch.lerp(foreground, direct, sure.expand_as(direct)), foreground)
     return foreground, background
+
+
+def _agreement(plate: Tensor, alpha: Tensor, clean: Tensor) -> Tensor:
+    """1 x H x W, 0..1: how alike plate and clean plate are where alpha is 0, within about 30 pixels."""
+    import torch
+    import torch.nn.functional as F
+
+    def near(x: Tensor, reach: int) -> Tensor:
+        return F.avg_pool2d(x[None], 2 * reach + 1, 1, reach, count_include_pad=False)[0]
+
+    bare = (alpha <= 0).to(plate.dtype)[None]
+    # Means of a few pixels, so that grain does not count as a difference.
+    off = near((plate - clean) * bare, 2).abs().mean(0, keepdim=True)
+    level = near(clean.abs().mean(0, keepdim=True) * bare, 2) + 0.02 * near(bare, 2)
+    small = [F.avg_pool2d(x[None], 4, ceil_mode=True)[0] for x in (off, level)]
+    off, level = (F.interpolate(near(x, 7)[None], alpha.shape, mode="nearest")[0] for x in small)
+    return torch.exp(-((off / (_CLEAN_OFF * level).clamp_min(1e-9)) ** 2)) * (level > 0)

@@ -1,0 +1,111 @@
+"""Foreground and background unmixed: against truth, against pymatting, in any light, with any number of threads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pymatting
+import pytest
+import torch
+
+from core.soft_edges import blob
+from core.test_solver import planes, threads
+from seqmatte.foreground import foreground_background, premultiplied, with_clean_plate
+
+
+def rows(tensor):
+    return tensor.permute(1, 2, 0).numpy()
+
+
+def unmixed(scene):
+    return foreground_background(planes(scene.plate), torch.from_numpy(scene.alpha))
+
+
+def test_smooth_colours_are_found_again_behind_a_soft_edge():
+    scene = blob()
+    foreground, background = (rows(x) for x in unmixed(scene))
+    soft = (scene.alpha > 0.2) & (scene.alpha < 0.8)
+    assert np.abs(foreground - scene.foreground)[soft].mean() < 0.02
+    assert np.abs(background - scene.background)[soft].mean() < 0.03
+
+
+def test_it_is_no_worse_than_pymattings():
+    scene = blob(120, 160, light=6.0, grain=0.01)
+    ours = [rows(x) for x in unmixed(scene)]
+    theirs = pymatting.estimate_foreground_ml(
+        scene.plate.astype(np.float64), scene.alpha.astype(np.float64), return_background=True
+    )
+    soft = (scene.alpha > 0.05) & (scene.alpha < 0.95)
+    for found, oracle, truth in zip(ours, theirs, (scene.foreground, scene.background), strict=True):
+        assert np.abs(found - truth)[soft].mean() < 1.05 * np.abs(oracle - truth)[soft].mean()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 3), (33, 200), (170, 65)])
+def test_any_size_gives_finite_colours_that_explain_the_plate(size):
+    random = torch.Generator().manual_seed(0)
+    plate, alpha = torch.rand(3, *size, generator=random), torch.rand(*size, generator=random)
+    foreground, background = foreground_background(plate, alpha)
+    assert foreground.shape == background.shape == plate.shape
+    assert torch.isfinite(foreground).all() and torch.isfinite(background).all()
+    assert (alpha * foreground + (1 - alpha) * background - plate).abs().mean() < 0.2
+
+
+def test_the_plate_is_the_foreground_where_alpha_is_one_and_the_background_where_it_is_none():
+    scene = blob(200, 260)
+    foreground, background = (rows(x) for x in unmixed(scene))
+    assert (foreground[scene.alpha == 1] == scene.plate[scene.alpha == 1]).all()
+    assert (background[scene.alpha == 0] == scene.plate[scene.alpha == 0]).all()
+
+
+def test_negative_and_very_bright_light_pass_through():
+    scene = blob(light=3000.0)
+    scene.plate[:5] = -0.25
+    foreground, background = (rows(x) for x in unmixed(scene))
+    made = rows(
+        premultiplied(planes(scene.plate), torch.from_numpy(scene.alpha), planes(foreground), planes(background))
+    )
+    assert np.isfinite(made).all()
+    assert background.min() <= -0.25 and background.max() > 1000
+
+
+def test_the_matte_over_its_own_background_gives_the_plate_with_its_grain():
+    scene = blob(100, 140, grain=0.02)
+    plate, alpha = planes(scene.plate), torch.from_numpy(scene.alpha)
+    foreground, background = unmixed(scene)
+    made = premultiplied(plate, alpha, foreground, background)
+    again = made + (1 - alpha) * background
+    assert (again - plate).abs()[:, alpha > 0.25].max() < 1e-5
+    assert torch.equal(made[:, alpha == 1], plate[:, alpha == 1])
+    assert (made[:, alpha == 0] == 0).all()
+
+
+def test_a_clean_plate_replaces_the_guessed_background_where_it_agrees():
+    scene = blob(100, 140)
+    # A pattern behind the edge that nobody could guess.
+    stripes = 0.2 * (np.arange(140) // 3 % 2).astype(np.float32)[None, :, None]
+    a = scene.alpha[..., None]
+    plate = planes(scene.plate + (1 - a) * stripes)
+    clean, alpha = planes(scene.background + stripes), torch.from_numpy(scene.alpha)
+    guess = foreground_background(plate, alpha)
+    known = with_clean_plate(plate, alpha, *guess, clean, 1.0)
+    soft = torch.from_numpy((scene.alpha > 0.3) & (scene.alpha < 0.95))
+    truth = planes(scene.foreground)
+    before, after = ((found[0] - truth).abs()[:, soft].mean() for found in (guess, known))
+    assert after < 0.5 * before
+
+
+def test_a_clean_plate_of_another_set_is_not_believed():
+    scene = blob(100, 140)
+    plate, alpha = planes(scene.plate), torch.from_numpy(scene.alpha)
+    guess = foreground_background(plate, alpha)
+    known = with_clean_plate(plate, alpha, *guess, 3 * planes(scene.background) + 0.5, 1.0)
+    for before, after in zip(guess, known, strict=True):
+        assert (before - after).abs().max() < 1e-3
+
+
+def test_the_number_of_threads_changes_no_byte():
+    scene = blob(300, 400, grain=0.01)
+    with threads(1):
+        alone = torch.cat(unmixed(scene))
+    with threads(4):
+        together = torch.cat(unmixed(scene))
+    assert torch.equal(alone, together)
