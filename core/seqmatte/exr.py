@@ -51,9 +51,11 @@ def opened(path: object, *, as_stored: bool = False) -> Iterator[Any]:
     wish.attribute("oiio:UnassociatedAlpha", int(as_stored))
     source = oiio.ImageInput.open(name, wish)
     if source is None:
-        raise PlateError(_why_unreadable(name, oiio.geterror()), path=name)
+        raise PlateError(_why_unreadable(name, _said(oiio)), path=name)
     try:
         yield source
+    except UnicodeDecodeError as error:
+        raise PlateError("the file's header is damaged: a name in it is not text", path=name) from error
     finally:
         source.close()
 
@@ -82,7 +84,7 @@ def read(path: object, channels: Sequence[str] | None = None) -> Layer:
             if set(wanted) <= set(spec.channelnames):
                 pixels = read_part(source, part, spec, wanted, path)
                 return Layer(pixels, wanted, header_of(spec), _facts_of(spec))
-        there = ", ".join(name for _, spec in parts(source) for name in spec.channelnames)
+        there = ", ".join(plain_text(name) for _, spec in parts(source) for name in spec.channelnames)
     raise PlateError(f"the file has no part with the channels {', '.join(channels or ())}; it has {there}", path=path)
 
 
@@ -170,7 +172,7 @@ def read_part(source: Any, part: int, spec: Any, channels: Sequence[str], path: 
     # An explicit end: with -1 OpenImageIO gives one channel, not all.
     pixels = source.read_image(part, 0, low, high, oiio.FLOAT)
     if pixels is None:
-        raise PlateError(f"the file is cut short or damaged: {_one_line(source.geterror())}", path=path)
+        raise PlateError(f"the file is cut short or damaged: {_said(source) or 'no reason given'}", path=path)
     pixels = pixels.reshape(spec.height, spec.width, high - low)
     if picked == list(range(low, high)):
         return np.ascontiguousarray(pixels, np.float32)
@@ -179,7 +181,7 @@ def read_part(source: Any, part: int, spec: Any, channels: Sequence[str], path: 
 
 def header_of(spec: Any) -> Header:
     """What a spec says beside its pixels, without what belongs to the file alone."""
-    attributes = {a.name: (str(a.type), a.value) for a in spec.extra_attribs if not _OF_THE_FILE.match(a.name)}
+    attributes = {name: (kind, value) for name, kind, value in _attributes(spec) if not _OF_THE_FILE.match(name)}
     return Header(
         (spec.x, spec.y, spec.width, spec.height),
         (spec.full_x, spec.full_y, spec.full_width, spec.full_height),
@@ -196,7 +198,23 @@ def stored_order(spec: Any) -> tuple[str, ...]:
 
 
 def _facts_of(spec: Any) -> dict[str, float | int | str]:
-    return {a.name[len(FACTS) :]: a.value for a in spec.extra_attribs if a.name.startswith(FACTS)}
+    return {name[len(FACTS) :]: value for name, _, value in _attributes(spec) if name.startswith(FACTS)}
+
+
+def _attributes(spec: Any) -> Iterator[tuple[str, str, Any]]:
+    """(name, type, value) of all metadata."""
+    for attribute in spec.extra_attribs:
+        value = attribute.value
+        yield plain_text(attribute.name), str(attribute.type), plain_text(value) if isinstance(value, str) else value
+
+
+def plain_text(text: str) -> str:
+    """Text of a file that may be Latin-1, as older programs write it: the binding hands its bytes over escaped."""
+    content = text.encode("utf-8", "surrogateescape")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def _stored_fact(value: float | int | str) -> float | int | str:
@@ -214,11 +232,11 @@ def _write_file(temporary: str, target: str, layer: Layer, half: Collection[str]
     spec = _spec_for(layer, half, compression)
     out: Any = oiio.ImageOutput.create("openexr")
     written = out.open(temporary, spec) and out.write_image(layer.pixels)
-    said = out.geterror()
+    said = _said(out)
     # After a full disk close() says True all the same; only write_image's word counts.
     closed = out.close()
     if not (written and closed):
-        raise OutputError(_why_unwritten(target, layer, said or out.geterror()), path=target)
+        raise OutputError(_why_unwritten(target, layer, said or _said(out)), path=target)
     _refuse_other_compression(temporary, target, compression)
     descriptor = os.open(temporary, os.O_RDONLY)
     try:
@@ -296,7 +314,7 @@ def _why_unreadable(path: str, said: str) -> str:
         return "the file is empty (0 bytes)"
     if file.suffix.lower() in (".mov", ".mp4", ".mxf", ".mkv", ".avi"):
         return "this is a movie; write it out as numbered frames (EXR, DPX, TIFF or PNG)"
-    return f"the file is not a readable picture: {_one_line(said.replace(path, 'it'))}"
+    return f"the file is not a readable picture: {said.replace(path, 'it') or 'no reason given'}"
 
 
 def _why_unwritten(target: str, layer: Layer, said: str) -> str:
@@ -308,7 +326,7 @@ def _why_unwritten(target: str, layer: Layer, said: str) -> str:
     free = shutil.disk_usage(folder).free
     if free < layer.pixels.nbytes:
         return f"cannot write: the disk is full ({free / 2**20:.1f} MB free in {folder})"
-    return f"cannot write: {_one_line(said)}"
+    return f"cannot write: {said or 'no reason given'}"
 
 
 def _system_words(error: OSError) -> str:
@@ -322,5 +340,9 @@ def _system_words(error: OSError) -> str:
     return words.get(error.errno or 0, error.strerror or str(error))
 
 
-def _one_line(text: str) -> str:
-    return " ".join(str(text).split()) or "no reason given"
+def _said(source: Any) -> str:
+    """OpenImageIO's last error on one line; "" where there is none, or bytes of a broken file in it."""
+    try:
+        return " ".join(str(source.geterror()).split())
+    except UnicodeDecodeError:
+        return ""

@@ -155,7 +155,7 @@ def _chosen(source: Any, layer: str, path: object) -> _Choice:
         for part, spec, named in found:
             if set(wanted) <= set(named):
                 return _Choice(part, spec, {name: named[name] for name in wanted})
-    there = [name for _, spec, _ in found for name in spec.channelnames]
+    there = [exr.plain_text(name) for _, spec, _ in found for name in spec.channelnames]
     raise PlateError(_no_colour(layer, there, [spec for _, spec, _ in found]), path=path)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import Protocol
@@ -130,9 +131,8 @@ class Source:
         """Scene-linear, healed, with the header that results carry."""
         path = pattern.path(frame)
         layer = self.shot.layer if pattern == self.shot.plate else ""
-        self._digest_of(path, frame, PlateError)
-        picture = plate_files.read_plate(path, frame=frame, layer=layer)
-        self._refuse_changed(path, frame, PlateError)
+        with self._unchanged(path, frame, PlateError):
+            picture = plate_files.read_plate(path, frame=frame, layer=layer)
         self._refuse_other_size(picture.header, frame, path)
         scene = self.colour.to_scene(picture.take("R", "G", "B"))
         if picture.has("A"):
@@ -148,9 +148,8 @@ class Source:
         return Layer(np.ascontiguousarray(picture, np.float32), ("R", "G", "B"), scene.header, facts)
 
     def _read_guide(self, guide: Guide) -> Layer:
-        self._digest_of(guide.path, guide.frame, GuideError)
-        drawn = plate_files.read_guide(guide.path, guide.kind, frame=guide.frame)
-        self._refuse_changed(guide.path, guide.frame, GuideError)
+        with self._unchanged(guide.path, guide.frame, GuideError):
+            drawn = plate_files.read_guide(guide.path, guide.kind, frame=guide.frame)
         return guide_on_plate(drawn, self.header, guide)
 
     def _samples(self, frames: list[int]) -> list[Pixels]:
@@ -178,8 +177,14 @@ class Source:
         except PlateError as error:
             raise kind(error.message, frame=frame, path=path) from error
 
-    def _refuse_changed(self, path: str, frame: int, kind: type[SeqmatteError]) -> None:
-        if self._digest_now(path, frame, kind) != self._held[path]:
+    @contextlib.contextmanager
+    def _unchanged(self, path: str, frame: int, kind: type[SeqmatteError]) -> Iterator[None]:
+        """Reading within it raises `kind` unless the file was, all along, the one its digest was taken of."""
+        held = self._digest_of(path, frame, kind)
+        before = _stamp(path)
+        yield
+        # The stamp as well as the content: the file may have been another one only while it was decoded.
+        if self._digest_now(path, frame, kind) != held or _stamp(path) != before:
             raise kind("the file changed while it was used; run again when it is written", frame=frame, path=path)
 
     def _refuse_other_size(self, header: Header | None, frame: int, path: str) -> None:
@@ -241,6 +246,14 @@ def _spread(frames: FrameRange, count: int) -> list[int]:
     """So many frames, evenly over the range, both ends among them."""
     picked = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)
     return [frames[int(index)] for index in picked]
+
+
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _windows(header: Header) -> str:

@@ -16,6 +16,7 @@ from seqlink.shot import Colour, Guide
 from seqmatte.errors import ColourError, GuideError, PlateError
 from seqmatte.keys import FileDigests
 from seqmatte.layer import Header
+from seqmatte.plate_files import read_plate
 from seqmatte.source import Source
 from shots import random_picture, write_picture, write_tiny_shot, write_with_oiio
 
@@ -105,6 +106,23 @@ def test_cut_files_of_other_formats_are_refused_too(tmp_path, digests, name):
     assert reader.layer("plate", 1, "scene") is not None
     with pytest.raises(PlateError, match=r"p\.0002"):
         reader.layer("plate", 2, "scene")
+
+
+def test_random_damage_never_gets_past_as_anything_but_a_plate_error(tmp_path):
+    tiny = write_tiny_shot(tmp_path / "tiny", count=1, grain=0.1)
+    good, path = Path(tiny.plate.path(1)).read_bytes(), tmp_path / "damaged.exr"
+    random, refused = np.random.default_rng(5), 0
+    for _ in range(150):
+        damaged = bytearray(good)
+        for place in random.integers(0, 700, int(random.choice([1, 5, 20]))):
+            damaged[place] = random.integers(0, 256)
+        path.write_bytes(damaged)
+        try:
+            read_plate(path, frame=1)
+        except PlateError as error:
+            assert str(path) in str(error)
+            refused += 1
+    assert refused > 50
 
 
 def test_gaps_in_the_plate_are_listed_as_ranges_before_computing(tiny_shot, digests):
@@ -225,6 +243,8 @@ def test_a_plate_rewritten_over_and_over_never_gives_pixels_of_another_key(tiny_
         while not stop.is_set():
             turn += 1
             Path(path + ".new").write_bytes(versions[turn % 2])
+            # Each writing has a time of its own, as any two do on a disk; this loop is faster than a clock's tick.
+            os.utime(path + ".new", ns=(turn, turn))
             os.replace(path + ".new", path)
 
     writer = threading.Thread(target=rewrite)

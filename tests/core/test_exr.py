@@ -91,6 +91,16 @@ def test_windows_aspect_and_metadata_survive(tmp_path, origin):
     assert back == exr.read_header(tmp_path / "a.exr")
 
 
+def test_latin1_metadata_of_older_programs_is_carried_on_as_text(tmp_path):
+    header = Header((0, 0, 9, 7), (0, 0, 9, 7), attributes={"artist/name": ("string", "GrXn")})
+    exr.write(tmp_path / "a.exr", layer_of("A", header=header))
+    content = (tmp_path / "a.exr").read_bytes()
+    (tmp_path / "a.exr").write_bytes(content.replace(b"GrXn", b"Gr\xfcn"))
+    read = exr.read(tmp_path / "a.exr")
+    exr.write(tmp_path / "b.exr", read)
+    assert {"artist/name": ("string", "Grün")} == dict(exr.read(tmp_path / "b.exr").header.attributes)
+
+
 def test_another_reader_sees_half_colour_beside_float_alpha(tmp_path):
     exr.write(tmp_path / "a.exr", layer_of("R", "G", "B", "A"))
     with exr.opened(tmp_path / "a.exr") as source:
