@@ -7,23 +7,21 @@ is looked at, and a file appears under its name only when all of it is on disk.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import itertools
 import os
 import re
-import shutil
 import socket
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import OpenImageIO as oiio
 
 from seqmatte.errors import OutputError, PlateError
+from seqmatte.file_faults import plain_text, said_by, system_words, why_unreadable, why_unwritten
 from seqmatte.layer import Header, Layer, Pixels
 
 HALF_MAX = 65504.0
@@ -51,7 +49,7 @@ def opened(path: object, *, as_stored: bool = False) -> Iterator[Any]:
     wish.attribute("oiio:UnassociatedAlpha", int(as_stored))
     source = oiio.ImageInput.open(name, wish)
     if source is None:
-        raise PlateError(_why_unreadable(name, _said(oiio)), path=name)
+        raise PlateError(why_unreadable(name, said_by(oiio)), path=name)
     try:
         yield source
     except UnicodeDecodeError as error:
@@ -109,7 +107,7 @@ def write(
         _write_file(temporary, target, stored, half, compression)
         _replace(temporary, target)
     except OSError as error:
-        raise OutputError(f"cannot write: {_system_words(error)}", path=target) from error
+        raise OutputError(f"cannot write: {system_words(error)}", path=target) from error
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
@@ -172,7 +170,7 @@ def read_part(source: Any, part: int, spec: Any, channels: Sequence[str], path: 
     # An explicit end: with -1 OpenImageIO gives one channel, not all.
     pixels = source.read_image(part, 0, low, high, oiio.FLOAT)
     if pixels is None:
-        raise PlateError(f"the file is cut short or damaged: {_said(source) or 'no reason given'}", path=path)
+        raise PlateError(f"the file is cut short or damaged: {said_by(source) or 'no reason given'}", path=path)
     pixels = pixels.reshape(spec.height, spec.width, high - low)
     if picked == list(range(low, high)):
         return np.ascontiguousarray(pixels, np.float32)
@@ -208,15 +206,6 @@ def _attributes(spec: Any) -> Iterator[tuple[str, str, Any]]:
         yield plain_text(attribute.name), str(attribute.type), plain_text(value) if isinstance(value, str) else value
 
 
-def plain_text(text: str) -> str:
-    """Text of a file that may be Latin-1, as older programs write it: the binding hands its bytes over escaped."""
-    content = text.encode("utf-8", "surrogateescape")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
-
-
 def _stored_fact(value: float | int | str) -> float | int | str:
     """Attributes hold int32, float32 and text."""
     if isinstance(value, (bool, np.bool_)):
@@ -232,11 +221,11 @@ def _write_file(temporary: str, target: str, layer: Layer, half: Collection[str]
     spec = _spec_for(layer, half, compression)
     out: Any = oiio.ImageOutput.create("openexr")
     written = out.open(temporary, spec) and out.write_image(layer.pixels)
-    said = _said(out)
+    said = said_by(out)
     # After a full disk close() says True all the same; only write_image's word counts.
     closed = out.close()
     if not (written and closed):
-        raise OutputError(_why_unwritten(target, layer, said or _said(out)), path=target)
+        raise OutputError(why_unwritten(target, layer.pixels.nbytes, said or said_by(out)), path=target)
     _refuse_other_compression(temporary, target, compression)
     descriptor = os.open(temporary, os.O_RDONLY)
     try:
@@ -300,49 +289,3 @@ def _replace(temporary: str, target: str) -> None:
                 raise
             time.sleep(wait)
     os.replace(temporary, target)
-
-
-def _why_unreadable(path: str, said: str) -> str:
-    file = Path(path)
-    if file.is_dir():
-        return "this is a folder, not a picture"
-    if not file.exists():
-        return "the file is missing"
-    if not os.access(path, os.R_OK):
-        return "the file may not be read (permissions)"
-    if file.stat().st_size == 0:
-        return "the file is empty (0 bytes)"
-    if file.suffix.lower() in (".mov", ".mp4", ".mxf", ".mkv", ".avi"):
-        return "this is a movie; write it out as numbered frames (EXR, DPX, TIFF or PNG)"
-    return f"the file is not a readable picture: {said.replace(path, 'it') or 'no reason given'}"
-
-
-def _why_unwritten(target: str, layer: Layer, said: str) -> str:
-    folder = os.path.dirname(target) or "."
-    if not os.path.isdir(folder):
-        return f"cannot write: the folder {folder} does not exist"
-    if not os.access(folder, os.W_OK):
-        return f"cannot write: the folder {folder} is read-only"
-    free = shutil.disk_usage(folder).free
-    if free < layer.pixels.nbytes:
-        return f"cannot write: the disk is full ({free / 2**20:.1f} MB free in {folder})"
-    return f"cannot write: {said or 'no reason given'}"
-
-
-def _system_words(error: OSError) -> str:
-    words = {
-        errno.ENOSPC: "the disk is full",
-        errno.EDQUOT: "the disk quota is used up",
-        errno.EROFS: "the folder is read-only",
-        errno.EACCES: "the folder may not be written (permissions)",
-        errno.ENOENT: "the folder does not exist",
-    }
-    return words.get(error.errno or 0, error.strerror or str(error))
-
-
-def _said(source: Any) -> str:
-    """OpenImageIO's last error on one line; "" where there is none, or bytes of a broken file in it."""
-    try:
-        return " ".join(str(source.geterror()).split())
-    except UnicodeDecodeError:
-        return ""

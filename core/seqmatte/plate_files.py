@@ -14,6 +14,7 @@ import numpy.typing as npt
 from seqlink.frames import FramePath, FrameRange
 from seqmatte import exr
 from seqmatte.errors import GuideError, PlateError
+from seqmatte.file_faults import plain_text
 from seqmatte.layer import Header, Layer, Pixels
 
 # How colour channels are called by different programs, in any case.
@@ -155,7 +156,7 @@ def _chosen(source: Any, layer: str, path: object) -> _Choice:
         for part, spec, named in found:
             if set(wanted) <= set(named):
                 return _Choice(part, spec, {name: named[name] for name in wanted})
-    there = [exr.plain_text(name) for _, spec, _ in found for name in spec.channelnames]
+    there = [plain_text(name) for _, spec, _ in found for name in spec.channelnames]
     raise PlateError(_no_colour(layer, there, [spec for _, spec, _ in found]), path=path)
 
 
