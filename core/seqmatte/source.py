@@ -134,16 +134,16 @@ class Source:
         with self._unchanged(path, frame, PlateError):
             picture = plate_files.read_plate(path, frame=frame, layer=layer)
         self._refuse_other_size(picture.header, frame, path)
-        scene = self.colour.to_scene(picture.take("R", "G", "B"))
-        if picture.has("A"):
-            scene = np.concatenate([scene, picture.take("A")], axis=2)
+        scene = picture.pixels
+        if not self.colour.is_linear:
+            scene = np.concatenate([self.colour.to_scene(scene[:, :, :3]), scene[:, :, 3:]], axis=2)
         header = None if picture.header is None else self.colour.tagged_as_scene(picture.header)
         return replace(picture, pixels=scene, header=header)
 
     def _encoded(self, name: str, frame: int) -> Layer:
         scene = self.layer(name, frame, "scene")
         assert scene is not None
-        picture = self.encoding.encode(self.colour.to_rec709(scene.take("R", "G", "B")))
+        picture = self.encoding.encode(self.colour.to_rec709(scene.pixels[:, :, :3]))
         facts = {**scene.facts, "encoding": str(self.encoding)}
         return Layer(np.ascontiguousarray(picture, np.float32), ("R", "G", "B"), scene.header, facts)
 

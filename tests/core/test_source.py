@@ -136,6 +136,19 @@ def test_a_log_plate_is_delivered_and_tagged_scene_linear(tiny_shot, digests):
     assert plate.pixels.max() > stored.max()
 
 
+@pytest.mark.parametrize("space", ["ACEScg", "ARRI LogC3 (EI800)"])
+def test_a_plates_own_alpha_comes_along_untouched(tiny_shot, digests, space):
+    for frame in tiny_shot.frames:
+        rgba = np.concatenate([tiny_shot.composite(frame), tiny_shot.alpha[frame][:, :, None]], axis=2)
+        write_picture(Path(tiny_shot.plate.path(frame)), rgba, ("R", "G", "B", "A"), tiny_shot.header, half=())
+    reader = Source(tiny_shot.shot(colour=Colour(space=space)), digests)
+    plate = reader.layer("plate", 3, "scene")
+    assert np.array_equal(tiny_shot.alpha[3], plate["A"])
+    same = np.array_equal(tiny_shot.composite(3).astype(np.float32), plate.pixels[:, :, :3])
+    assert (space == "ACEScg") == same
+    assert ("R", "G", "B") == reader.layer("plate", 3, "encoded").channels
+
+
 def test_many_threads_asking_at_once_read_a_file_once(tiny_shot, digests, monkeypatch):
     reader, read, gate = Source(tiny_shot.shot(), digests), [], threading.Barrier(6)
     original = plate_files.read_plate
