@@ -17,6 +17,7 @@ import torch
 from parity import fill_b
 from seqmatte import networks
 from seqmatte.networks import deformable, fba, tcvom, tgm, trimap_coding
+from seqmatte.training import losses_trimap
 
 OURS = Path(__file__).parents[1] / "parity"
 FOLDER = Path(os.environ.get("SEQMATTE_PARITY_DIR") or OURS)
@@ -345,3 +346,86 @@ def test_whole_moves_of_a_deformable_convolution_shift_the_picture_and_bring_in_
     torch.testing.assert_close(shifted[..., :6, 1:], x[..., 2:, :-1])
     assert shifted[..., 6:, :].abs().max() < 1e-5
     assert shifted[..., 0].abs().max() < 1e-5
+
+
+class Clip:
+    """The losses' clip: layers and truth of each frame, and the coded frames as a base is given them."""
+
+    def __init__(self, vector):
+        grow, alphas = vector.meta["dilate_kernel"], vector.arrays["alpha_u8"]
+        self.bands = [trimap_coding.unknown(alpha, grow) for alpha in alphas]
+        pairs = zip(self.bands, alphas, strict=True)
+        self.trimaps = [np.where(band, np.uint8(128), alpha) for band, alpha in pairs]
+        colours = [vector[name].permute(0, 3, 1, 2) / 255 for name in ("fg_rgb_u8", "bg_rgb_u8")]
+        layers = (vector["alpha_u8"][:, None] / 255, *colours, torch.from_numpy(np.stack(self.bands))[:, None].float())
+        self.truths = [losses_trimap.Truth(*frame) for frame in zip(*(x.split(1) for x in layers), strict=True)]
+
+    def coded(self, base):
+        for trimap, band, truth in zip(self.trimaps, self.bands, self.truths, strict=True):
+            picture = (truth.image - MEAN[:, None, None]) / DEVIATION[:, None, None]
+            yield torch.cat((picture, torch.from_numpy(trimap_coding.coded(base, trimap, band))[None]), 1)
+
+
+def filled_for_losses(vector, base, attend):
+    network = networks.build("tcvom", base=base, attend=attend)
+    fill_b.fill_module(network, vector.meta["seed"], vector.meta["gains"][base])
+    return network
+
+
+@pytest.mark.parametrize("base", tcvom.WIDTHS)
+@pytest.mark.parametrize("name", files("tcvom_losses"))
+@torch.no_grad()
+def test_the_losses_of_a_clip_and_of_a_frame_are_the_reference_ones(name, base):
+    vector = Vector(name)
+    clip, network = Clip(vector), filled_for_losses(vector, base, True)
+    frames, truths = list(clip.coded(base)), clip.truths
+    middle = range(1, len(frames) - 1)
+    kept = [network.extract(frame) for frame in frames]
+    fused = [network.fuse(kept[t - 1][0], kept[t], kept[t + 1][0], truths[t].unknown) for t in middle]
+    mattes = [losses_trimap.pasted(made.pred, truths[t]) for t, made in zip(middle, fused, strict=True)]
+    terms = [
+        torch.stack(losses_trimap.frame_terms(base, made.pred, truths[t]))
+        for t, made in zip(middle, fused, strict=True)
+    ]
+    looks = [
+        losses_trimap.attention(
+            (made.previous, made.following), made.region, truths[t].alpha, (truths[t - 1].alpha, truths[t + 1].alpha)
+        )
+        for t, made in zip(middle, fused, strict=True)
+    ]
+    change = losses_trimap.coherence(mattes, truths[1:-1], colours=base == "fba")
+    whole = torch.stack((*torch.stack(terms).mean(0), change, torch.stack(looks).mean()))
+    np.testing.assert_allclose(whole, vector[f"{base}_vid"], atol=LIMIT)
+    alphas = torch.cat([matte.alpha for matte in mattes]).clamp(0, 1)
+    np.testing.assert_allclose(
+        alphas, vector[f"{base}_vid_alphas"][0, 1:-1].clamp(0, 1), atol=FLOAT32_FBA if base == "fba" else LIMIT
+    )
+    # The single-frame weights are the same, but for dim's names.
+    single = network if base != "dim" else filled_for_losses(vector, base, False)
+    single.attend = False
+    t = len(frames) // 2
+    pred = single(*frames[t - 1 : t + 2], truths[t].unknown).pred
+    terms = torch.stack(losses_trimap.frame_terms(base, pred, truths[t]))
+    np.testing.assert_allclose(terms, vector[f"{base}_img"], atol=LIMIT)
+
+
+def test_losses_of_the_unknown_region_count_nothing_else():
+    truth, unknown = torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8)
+    unknown[..., :4, :] = 1
+    alpha = torch.full_like(truth, 0.5)
+    assert losses_trimap.dim_alpha(alpha, truth, unknown) == pytest.approx(0.5 * 32 / 33)
+    assert losses_trimap.gca_alpha(alpha, truth, unknown) == pytest.approx(0.5)
+    assert losses_trimap.gca_alpha(alpha, truth, torch.zeros_like(unknown)) == 0
+    layers = losses_trimap.Truth(truth, torch.full((1, 3, 8, 8), 0.8), torch.full((1, 3, 8, 8), 0.2), unknown)
+    assert losses_trimap.dim_composition(alpha, layers) == pytest.approx(0.3 * 32 / 33)
+
+
+def test_fba_losses_vanish_at_the_truth_and_exclude_edges_that_both_layers_have():
+    generator = torch.Generator().manual_seed(3)
+    alpha, unknown = torch.rand(1, 1, 96, 96, generator=generator), torch.ones(1, 1, 96, 96)
+    edges, flat = torch.rand(1, 3, 96, 96, generator=generator), torch.full((1, 3, 96, 96), 0.5)
+    truth = losses_trimap.Truth(alpha, edges, flat, unknown)
+    distance, scales, _ = losses_trimap.frame_terms("fba", torch.cat((alpha, edges, flat), 1), truth)
+    assert distance < 1e-6
+    assert scales == 0
+    assert losses_trimap.exclusion(edges, edges) > 3 * losses_trimap.exclusion(edges, flat)
