@@ -1,0 +1,177 @@
+"""What subject and background look like: colour samples, tables of colours, and what they say of a pixel's alpha."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from seqmatte.background import Background
+from seqmatte.flow import Plane
+
+Mask = npt.NDArray[np.bool_]
+Index = npt.NDArray[np.int64]
+
+_TURN = 2.399963  # The golden angle: any few directions of it lie well spread.
+_SUBJECT_SAMPLES = 9
+_NEAR_SAMPLES = 3
+# Encoded noise of a plate: residuals beyond a few of these are not explained.
+_NOISE = 0.02
+_BINS = 24
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What colours alone say. alpha: h x w, the mean of what is possible. variance: h x w, how far that may be off."""
+
+    alpha: Plane
+    variance: Plane
+
+
+def opinion(
+    plate: Plane, sure_subject: Mask, sure_background: Mask, asked: Mask, behind: Background, palette: Plane
+) -> Opinion:
+    """Alpha of the pixels asked for, by pairs of a subject's and a background's colour.
+
+    Each pair that could have mixed the pixel gives an alpha, weighted by how well it explains the pixel and by how
+    near it was found (in the spirit of K. He et al., "A Global Sampling Method for Alpha Matting", CVPR 2011,
+    equations 3 to 5); the mean and the spread of these are given, instead of the best pair. plate: h x w x 3, encoded.
+    palette: k x 3, the subject's colours on the guided frames.
+    """
+    asked_at = np.flatnonzero(asked)
+    alpha, variance = sure_subject.astype(np.float32), np.full(asked.shape, 1e-4, np.float32)
+    if not len(asked_at):
+        return Opinion(alpha, variance)
+    pixel = plate.reshape(-1, 3)[asked_at]
+    subject = _subject_samples(plate, sure_subject, asked_at, palette)
+    background = _background_samples(plate, sure_background, asked_at, behind)
+    mean, spread = _mixed(pixel, subject, background)
+    alpha.reshape(-1)[asked_at], variance.reshape(-1)[asked_at] = mean, spread
+    return Opinion(alpha, variance)
+
+
+Samples = list[tuple[Plane, Plane]]
+
+
+def _subject_samples(plate: Plane, sure: Mask, at: Index, palette: Plane) -> Samples:
+    samples: Samples = []
+    if sure.any():
+        samples += _nearby(plate, sure, at, _SUBJECT_SAMPLES, 1.5, lambda far, deep: np.exp(-0.3 * far / (deep + 4)))
+    ones = np.ones(len(at), np.float32)
+    return samples + [(np.broadcast_to(colour, (len(at), 3)), 0.1 * ones) for colour in palette]
+
+
+def _background_samples(plate: Plane, sure: Mask, at: Index, behind: Background) -> Samples:
+    trust = behind.trust.reshape(-1)[at]
+    samples: Samples = [(behind.colour.reshape(-1, 3)[at], trust + 1e-3)]
+    if sure.any():
+        near = _nearby(plate, sure, at, _NEAR_SAMPLES, 1.0, lambda far, deep: np.exp(-far / 15) / _NEAR_SAMPLES)
+        samples += [(colour, (1 - trust) * weight + 1e-4) for colour, weight in near]
+    return samples
+
+
+def _nearby(plate, sure, at, count, reach, weigh):  # type: ignore[no-untyped-def]
+    """Colours of sure pixels about each pixel asked for: the nearest to places ever further off, all around it."""
+    import cv2
+
+    height, width = sure.shape
+    colours = cv2.blur(plate, (3, 3)).reshape(-1, 3)
+    nearest, distance = nearest_of(sure)
+    y, x = np.divmod(at, width)
+    deep = distance.reshape(-1)[at]
+    samples = []
+    for k in range(count):
+        # Neighbours look in other directions, so that together they see all of the rim.
+        turn = _TURN * (k * 89 + (x * 7 + y * 13) % 16)
+        away = (deep + 4) * (reach * k / max(count - 1, 1))
+        row = np.clip(np.rint(y + away * np.sin(turn)), 0, height - 1).astype(np.int64)
+        column = np.clip(np.rint(x + away * np.cos(turn)), 0, width - 1).astype(np.int64)
+        found = nearest.reshape(-1)[row * width + column]
+        far = np.hypot(found // width - y, found % width - x).astype(np.float32)
+        samples.append((colours[found], weigh(far, deep).astype(np.float32)))
+    return samples
+
+
+def nearest_of(sure: Mask) -> tuple[Index, Plane]:
+    """For each pixel the flat index of the nearest sure one, and how far it is in pixels."""
+    import cv2
+
+    distance, label = cv2.distanceTransformWithLabels(
+        (~sure).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    index = np.zeros(int(label.max()) + 1, np.int64)
+    there = np.flatnonzero(sure)
+    index[label.reshape(-1)[there]] = there
+    return index[label], np.asarray(distance, np.float32)
+
+
+def _mixed(pixel: Plane, subject: Samples, background: Samples) -> tuple[Plane, Plane]:
+    """Mean and variance of alpha over all pairs of samples."""
+    mass = np.full(len(pixel), 1e-5, np.float32)
+    first, second = mass * 0.5, mass * 0.33
+    for back, back_weight in background:
+        from_back = pixel - back
+        for fore, fore_weight in subject:
+            mix = fore - back
+            length = (mix * mix).sum(1) + 1e-5
+            alpha = np.clip((from_back * mix).sum(1) / length, 0, 1)
+            rest = from_back - alpha[:, None] * mix
+            weight = fore_weight * back_weight * np.exp((rest * rest).sum(1) / (-2 * _NOISE**2))
+            mass += weight
+            first += weight * alpha
+            second += weight * (alpha * alpha + np.minimum(_NOISE**2 / length, 0.1))
+    # A colour that no pair explains and that is not the background's: subject that was not seen before.
+    strange = np.sqrt(((pixel - background[0][0]) ** 2).sum(1)) / _NOISE
+    weight = 0.02 * background[0][1] * np.exp(-0.5 * np.maximum(0, 3 - strange) ** 2)
+    mass, first, second = mass + weight, first + weight, second + weight
+    mean = first / mass
+    return mean.astype(np.float32), np.maximum(second / mass - mean * mean, 1e-4).astype(np.float32)
+
+
+def palette(colours: Plane, count: int, rounds: int = 8) -> Plane:
+    """count x 3: colours that stand for n x 3 given ones (k-means, begun evenly along brightness)."""
+    if not len(colours):
+        return np.zeros((0, 3), np.float32)
+    ordered = colours[np.argsort(colours.sum(1), kind="stable")]
+    centres = ordered[((np.arange(count) + 0.5) / count * len(ordered)).astype(int)].copy()
+    for _ in range(rounds):
+        which = ((ordered[:, None] - centres[None]) ** 2).sum(2).argmin(1)
+        for i in range(count):
+            if (which == i).any():
+                centres[i] = ordered[which == i].mean(0)
+    return centres
+
+
+class Colours:
+    """How common colours are in the subject and in the background, over the guided frames."""
+
+    def __init__(self, subject: Plane, background: Plane) -> None:
+        self.subject, self.background = subject, background
+
+    @staticmethod
+    def seen(plates: list[Plane], subjects: list[Mask], backgrounds: list[Mask]) -> Colours:
+        return Colours(_table(plates, subjects), _table(plates, backgrounds))
+
+    def likeness(self, plate: Plane) -> Plane:
+        """h x w, 0..1: whether a colour is rather the subject's; 0.5 where it is neither's or both's."""
+        at = _bin(plate)
+        subject, background = self.subject.reshape(-1)[at], self.background.reshape(-1)[at]
+        return np.asarray((subject + 1e-4) / (subject + background + 2e-4), np.float32)
+
+
+def _bin(plate: Plane) -> Index:
+    cell = np.clip(plate * _BINS, 0, _BINS - 1).astype(np.int64)
+    return np.asarray((cell[..., 0] * _BINS + cell[..., 1]) * _BINS + cell[..., 2])
+
+
+def _table(plates: list[Plane], masks: list[Mask]) -> Plane:
+    """24 x 24 x 24, sums to 1: a blurred histogram."""
+    counts = np.zeros(_BINS**3, np.float64)
+    for plate, mask in zip(plates, masks, strict=True):
+        counts += np.bincount(_bin(plate)[mask], minlength=_BINS**3)
+    cube = counts.reshape(_BINS, _BINS, _BINS)
+    for axis in range(3):
+        padded = np.pad(cube, [(2, 2) if i == axis else (0, 0) for i in range(3)], mode="edge")
+        cube = sum(w * np.take(padded, range(k, k + _BINS), axis) for k, w in enumerate((0.06, 0.24, 0.4, 0.24, 0.06)))
+    return np.asarray(cube / max(cube.sum(), 1e-9) * 100, np.float32)
