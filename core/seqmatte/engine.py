@@ -15,7 +15,7 @@ from seqmatte.cache import Cache, Lease
 from seqmatte.colour import PlateColour
 from seqmatte.device import Device
 from seqmatte.errors import Cancelled, GuideError, ShotError
-from seqmatte.events import FrameDone, Listener, Progress, nobody
+from seqmatte.events import FrameDone, Listener, Progress, Warning, nobody
 from seqmatte.keys import FileDigests, digest
 from seqmatte.layer import Layer
 from seqmatte.method import Method, Read, State, View
@@ -57,6 +57,9 @@ class Status:
     missing: FrameRange
     tasks: tuple[FrameRange, ...]
 
+
+# What a plate may hold instead of numbers, as its facts and its readers name it.
+SICK = {"nan": "NaN", "inf": "infinite"}
 
 # Walks whose state is kept in memory, to go on where they stopped.
 LIVE_WALKS = 4
@@ -227,6 +230,9 @@ class Engine:
 
     def _told(self, frame: int, steps: int, clock: _Clock) -> Result:
         result = self._finished(frame, steps)
+        facts = self.layer(self.plan.final, frame).facts
+        if sick := [f"{facts[name]} {word}" for name, word in SICK.items() if name in facts]:
+            self._listener(Warning(f"the plate has {' and '.join(sick)} values; healed from their neighbours", frame))
         self._listener(FrameDone(frame, result.path, result.confidence, steps, self.subject))
         self._listener(clock.progress(hit=steps == 0))
         return result
@@ -304,7 +310,7 @@ class Engine:
     def _shelve(self, method: Method, frame: int, made: Layer) -> None:
         plate = self._sources.layer("plate", frame, "scene")
         half = tuple(getattr(method, "half", ()))
-        facts = {**made.facts, "method": f"{method.name} {method.version}"}
+        facts = {**made.facts, **_sickness(plate), "method": f"{method.name} {method.version}"}
         layer = replace(made, header=plate.header if plate else None, facts=facts)
         self._shelf.put(self.plan.key(method.makes, frame), exr.quantised(layer, half), half)
 
@@ -330,6 +336,12 @@ class _Clock:
         self._started = now
         left = None if not self._computed else (self._total - self._done) * self._spent / self._computed
         return Progress(self._done, self._total, left)
+
+
+def _sickness(plate: Layer | None) -> dict[str, float | int | str]:
+    """How many values of the plate were no numbers; nothing for a sound one."""
+    facts = plate.facts if plate else {}
+    return {name: facts[name] for name in SICK if facts.get(name)}
 
 
 def _declared(method: Method, layer: str, offset: int, space: str | None) -> Read:

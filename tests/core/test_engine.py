@@ -15,9 +15,9 @@ from seqmatte import exr, methods, recipe
 from seqmatte.cache import Cache
 from seqmatte.engine import Engine, OpenMethods
 from seqmatte.errors import CacheError, Cancelled, GuideError, PlateError, RecipeError, ShotError
-from seqmatte.events import FrameDone, Progress
+from seqmatte.events import FrameDone, Progress, Warning
 from seqmatte.recipe import Recipe
-from shots import write_tiny_shot
+from shots import write_tiny_shot, write_with_oiio
 
 GUIDED = (20, 50, 80)
 
@@ -221,6 +221,19 @@ def test_a_truncated_frame_costs_nothing_already_done(tmp_path):
         got.extend(result.frame for result in Engine(shot, cache).render())
     assert got[:6] == [1, 2, 3, 4, 5, 6]
     assert set(range(1, 7)) <= set(Engine(shot, cache).status().cached)
+
+
+def test_nan_and_inf_in_a_plate_are_reported_with_frame_and_count_also_on_a_hit(tmp_path):
+    tiny = write_tiny_shot(tmp_path / "shot", width=16, height=12, count=4)
+    broken = exr.read(tiny.plate.path(3))
+    pixels = broken.pixels.copy()
+    pixels[2:4, 5, 0], pixels[6, 6, 1] = np.nan, np.inf
+    write_with_oiio(tiny.plate.path(3), pixels, "half")
+    for _ in range(2):
+        heard = []
+        rendered(tiny.shot(1, recipe="toy"), Cache(tmp_path / "cache"), listener=heard.append)
+        (warning,) = [event for event in heard if isinstance(event, Warning)]
+        assert (warning.frame, "2 NaN and 1 infinite" in warning.message) == (3, True)
 
 
 @pytest.mark.parametrize(
