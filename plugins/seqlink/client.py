@@ -99,6 +99,13 @@ class Call:
                 events.append(event)
         return events
 
+    def take(self, timeout: float | None = None) -> Event | None:
+        """The next event, waiting for it; None once done, or when none comes within `timeout` seconds."""
+        try:
+            return None if self.done else self._take(self._arrived.get(timeout=timeout))
+        except queue.Empty:
+            return None
+
     def events(self, timeout: float | None = None) -> Iterator[Event]:
         """Events as they come, until the answer. Raises WorkerError when none comes for `timeout` seconds."""
         while not self.done:

@@ -35,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_shot_arguments(parser)
     if single:
         parser.add_argument("frame", type=int, metavar="FRAME", help="the frame wanted")
+    else:
+        parser.add_argument("--only", metavar="RANGE", help="make these frames of the shot, as a farm's task does")
     parser.add_argument("--out", metavar="PATTERN", help="where results go, as matte.####.exr")
     parser.add_argument("--confidence", metavar="PATTERN", help="also write the confidence maps here")
     parser.add_argument("--save", metavar="FILE", help="also write the Shot document, to go on from or send to a farm")
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from seqmatte.report import Reporter
 
     shot = shot_of(args)
-    frames = FrameRange([args.frame]) if args.command == "frame" else None
+    frames = _asked(args)
     if args.save:
         write_text(args.save, shot.to_json() + "\n")
     report = Reporter(json_lines=args.json)
@@ -61,6 +63,13 @@ def run(args: argparse.Namespace) -> int:
         for subject in shot.subjects():
             _render(args, _engine(args, shot, subject, report, cancelled), frames, report)
     return 0
+
+
+def _asked(args: argparse.Namespace) -> FrameRange | None:
+    """The frames to make, None for all. The shot's range stays whole: what a frame is made of depends on it."""
+    if args.command == "frame":
+        return FrameRange([args.frame])
+    return FrameRange.parse(args.only) if args.only else None
 
 
 def _render(args: argparse.Namespace, engine: Engine, frames: FrameRange | None, report: Reporter) -> None:
