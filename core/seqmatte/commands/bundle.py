@@ -1,0 +1,53 @@
+"""seqmatte bundle: a shot as a job for a farm."""
+
+from __future__ import annotations
+
+import argparse
+
+from seqlink import FrameRange, Shot
+from seqmatte.commands.shot_arguments import add_run_arguments, add_shot_arguments, shot_of
+
+EPILOG = """\
+examples:
+  seqmatte bundle shot.json --out matte.####.exr --folder job --cache /shows/ab/cache
+  seqmatte bundle plate.####.exr --mask 1001=mask.1001.exr --out matte.####.exr --folder job
+
+Writes an OpenJD job bundle: Deadline Cloud and `openjd run` take it as it is. A task is a run of frames that are cheap
+to compute together; no result depends on the cut. All machines must see plate, results and cache under the same paths.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_shot_arguments(parser)
+    parser.add_argument("--out", metavar="PATTERN", help="where results go, as matte.####.exr")
+    parser.add_argument("--folder", required=True, metavar="DIR", help="where the bundle goes")
+    parser.add_argument("--all", action="store_true", help="tasks for every frame, not only for what is not cached yet")
+    add_run_arguments(parser)
+    parser.epilog = EPILOG
+
+
+def run(args: argparse.Namespace) -> int:
+    from seqlink.farm import write_bundle
+
+    shot = shot_of(args)
+    tasks = _tasks(args, shot)
+    if not tasks:
+        print("every frame is cached; deliver them with `seqmatte matte`, or write all tasks with --all")
+        return 0
+    folder = write_bundle(shot, tasks, args.folder, cache=args.cache or "", device=args.device)
+    print(f"{folder}: {len(tasks)} tasks: {', '.join(map(str, tasks))}")
+    return 0
+
+
+def _tasks(args: argparse.Namespace, shot: Shot) -> list[FrameRange]:
+    """The tasks of all subjects; a set of frames that several subjects need is one task."""
+    from seqmatte.cache import Cache
+    from seqmatte.engine import Engine
+
+    found: list[FrameRange] = []
+    for subject in shot.subjects():
+        engine = Engine(shot, Cache(args.cache), subject=subject)
+        engine.check()
+        cut = engine.plan.tasks() if args.all else list(engine.status().tasks)
+        found += [task for task in cut if task not in found]
+    return found
