@@ -87,21 +87,14 @@ def size_mask(node: Any, width: int, height: int) -> None:
 
 
 def add_painted(tree: Any, image: Any) -> Any:
-    """The socket with what was painted, as the numbers that the artist sees in the picker.
+    """The socket with what was painted into an image that is data: its red, premultiplied.
 
-    The red channel, premultiplied: white on black and white on transparent are the same mask. A picture that is not
-    data was made linear on its way in, which would move its soft edges; that is undone.
+    White on black and white on transparent are then the same mask.
     """
     node = tree.nodes.new("CompositorNodeImage")
     node.image = image
-    socket = node.outputs["Image"]
-    if not image.colorspace_settings.is_data:
-        back = tree.nodes.new("CompositorNodeConvertColorSpace")
-        back.to_color_space = image.colorspace_settings.name
-        tree.links.new(socket, back.inputs["Image"])
-        socket = back.outputs["Image"]
     split = tree.nodes.new("CompositorNodeSeparateColor")
-    tree.links.new(socket, split.inputs["Image"])
+    tree.links.new(node.outputs["Image"], split.inputs["Image"])
     return split.outputs["Red"]
 
 

@@ -49,8 +49,11 @@ def rendered(scene_name: str, node_name: str, wanted: list[Wanted]) -> Iterator[
     try:
         for source, width, height in dict.fromkeys((each.source, each.width, each.height) for each in wanted):
             these = [each for each in wanted if (each.source, each.width, each.height) == (source, width, height)]
-            with _scratch(scene) as scratch, tempfile.TemporaryDirectory(prefix="seqmatte-") as folder:
-                _wire(scratch, node_name, source, (width, height) if width else drawn, folder)
+            with contextlib.ExitStack() as scratch_things:
+                scratch = scratch_things.enter_context(_scratch(scene))
+                folder = scratch_things.enter_context(tempfile.TemporaryDirectory(prefix="seqmatte-"))
+                painted = scratch_things.enter_context(_as_data(source))
+                _wire(scratch, node_name, painted or source, (width, height) if width else drawn, folder)
                 for each in these:
                     path = _placed(_render(scratch, each, folder), each)
                     if source == "plate" and not any(drawn):
@@ -106,6 +109,25 @@ def _scratch(scene: Any) -> Iterator[Any]:
             bpy.data.node_groups.remove(tree)
 
 
+@contextlib.contextmanager
+def _as_data(source: str) -> Iterator[str]:
+    """For a painted image, a copy of it whose numbers are what the artist painted; "" for any other source.
+
+    A picture that is not data is made linear on its way in, which would move its soft edges. The space of the image
+    itself cannot be changed: that would lose the paint, unless it is packed, and it is the artist's.
+    """
+    kind, _, name = source.partition(":")
+    if kind != "Image":
+        yield ""
+        return
+    made = bpy.data.images[name].copy()
+    made.colorspace_settings.is_data = True
+    try:
+        yield f"Image:{made.name}"
+    finally:
+        bpy.data.images.remove(made)
+
+
 def _wire(scratch: Any, node_name: str, source: str, size: tuple[int, int], folder: str) -> None:
     """Leaves in the copy only what makes the source, and a node that writes it."""
     tree = compositor.tree_of(scratch)
@@ -132,7 +154,7 @@ def _socket(tree: Any, node: Any, kind: str, name: str, size: tuple[int, int]) -
     if kind == "Image":
         painted = tuple(bpy.data.images[name].size)
         if any(size) and painted != size:
-            raise ExportError(f"the image {name!r} is {painted[0]} x {painted[1]}, the plate {size[0]} x {size[1]}")
+            raise ExportError(f"the painted image is {painted[0]} x {painted[1]}, the plate {size[0]} x {size[1]}")
         return compositor.add_painted(tree, bpy.data.images[name])
     socket = compositor.source_of(node.inputs["Image" if kind == "plate" else "Mask"])
     if socket is None:

@@ -132,6 +132,8 @@ class _Job(_OnNode):
             return {"CANCELLED"}
         second = self.second_blender if self.properties.is_property_set("second_blender") else None
         try:
+            for name in task.pack_paint(matte):
+                self.report({"INFO"}, f"Packed {name!r} into the .blend, or its paint would be lost.")
             job = session.start(task.made(kind, context.scene, matte, first, second))
         except (scene.NotReady, export.ExportError) as problem:
             self.report({"ERROR"}, str(problem))
@@ -241,6 +243,7 @@ class SEQMATTE_OT_clear(_OnNode, bpy.types.Operator):
         group = matte.node_tree
         session.drop(group.seqmatte.uid)
         _clear(group)
+        group.nodes[node.RESULT].frame_duration = 1
         status.forget()
         node.reload(group)
         return {"FINISHED"}

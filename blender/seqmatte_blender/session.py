@@ -150,6 +150,9 @@ def _advance(job: Job) -> None:
         pass
     except PROBLEMS as problem:
         _end(job, problem)
+    except Exception as surprise:
+        _end(job, surprise)
+        raise  # a mistake of ours: Blender prints where
 
 
 def _end(job: Job, problem: Exception) -> None:

@@ -133,7 +133,7 @@ def _word(group: Any, kept: Record, wanted: FrameRange, shown: FrameRange, stale
     if stale:
         return "stale"
     if not shown:
-        return "results missing" if not kept.shot and _was_shown(group) else "not solved"
+        return "results missing" if _was_shown(group) else "not solved"
     return "partial" if wanted - shown else "ready"
 
 

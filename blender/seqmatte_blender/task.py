@@ -127,13 +127,21 @@ def made(kind: str, owner: Any, matte: Any, first: int | None = None, second_ble
     )
 
 
+def pack_paint(matte: Any) -> Iterator[str]:
+    """Packs painted images that are nowhere but in memory, where a copy of the file would lose them; their names."""
+    for key in matte.node_tree.seqmatte.keys:
+        if key.source == "IMAGE" and key.image is not None and key.image.is_dirty:
+            key.image.pack()
+            yield key.image.name
+
+
 def _refuse_unsaved() -> None:
     if not bpy.data.filepath:
         raise scene.NotReady("Save the .blend first: mattes are kept beside it.")
 
 
 def _keys(matte: Any, frames: FrameRange) -> tuple[Key, ...]:
-    """The node's keys by frame. Raises NotReady for what cannot be used. Paint is packed, or a save would lose it."""
+    """The node's keys by frame. Raises NotReady for what cannot be used."""
     settings = matte.node_tree.seqmatte
     if not settings.keys:
         raise scene.NotReady("Add a key: the frame on which your mask is right.")
@@ -155,8 +163,6 @@ def _key_source(matte: Any, key: Any) -> str:
     if key.source == "IMAGE":
         if key.image is None:
             raise scene.NotReady(f"The key on {key.frame} names no painted image.")
-        if key.image.is_dirty:
-            key.image.pack()
         return f"Image:{key.image.name}"
     if not matte.inputs["Mask"].is_linked:
         raise scene.NotReady(f"The key on {key.frame} takes the Mask socket, to which nothing is linked.")

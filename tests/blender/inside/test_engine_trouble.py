@@ -1,0 +1,111 @@
+"""An engine that is missing, dies or prints rubbish is a sentence in the panel; the next Solve works again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import bpy
+import pytest
+import rig
+
+
+@pytest.fixture
+def keyed(comp: rig.Comp) -> rig.Comp:
+    comp.link_mask(rig.mask("Head", comp.disc(1001)))
+    comp.key(1001)
+    return comp
+
+
+def failure(comp: rig.Comp) -> str:
+    said = rig.message_of(comp.solve)
+    assert comp.status.word == "failed" and comp.status.message in said
+    return comp.status.message
+
+
+def test_an_engine_that_is_not_there_is_named(keyed: rig.Comp):
+    os.environ["SEQMATTE_PYTHON"] = str(keyed.folder / "no-such-python")
+    assert "no-such-python" in failure(keyed)
+
+
+def test_no_engine_at_all_says_where_to_set_one(keyed: rig.Comp, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("SEQMATTE_PYTHON")
+    monkeypatch.setenv("PATH", str(keyed.folder))
+    assert "no engine is set" in failure(keyed)
+
+
+def test_an_engine_that_dies_is_quoted_and_the_next_solve_works(keyed: rig.Comp, broken_engine, engine: str):
+    broken_engine("dies")
+    message = failure(keyed)
+    assert "exit code 3" in message and "Segmentation fault in a library" in message
+    os.environ["SEQMATTE_PYTHON"] = engine
+    keyed.solve()
+    assert keyed.status.word == "ready"
+
+
+def test_an_engine_that_prints_rubbish_is_quoted(keyed: rig.Comp, broken_engine):
+    broken_engine("rubbish")
+    assert "Welcome to this Python!" in failure(keyed)
+
+
+def test_an_engine_of_another_protocol_is_refused(keyed: rig.Comp, broken_engine):
+    broken_engine("other-protocol")
+    assert "protocol 99" in failure(keyed)
+
+
+def test_a_frame_that_fails_is_named_and_the_frames_before_it_stay(keyed: rig.Comp, broken_engine):
+    broken_engine("half")
+    assert failure(keyed) == "frame 1004 is unreadable"
+    assert sorted(keyed.digests()) == [1001, 1002, 1003]
+    assert keyed.status.failed == {1004: "frame 1004 is unreadable"} and next(iter(keyed.status.missing)) == 1004
+    bpy.ops.seqmatte.next(node=keyed.matte.name)
+    assert keyed.scene.frame_current == 1004
+
+
+def test_an_engine_that_is_killed_while_it_works_fails_the_job_and_a_second_solve_finishes(tmp_path: Path):
+    keyed = rig.Comp(tmp_path, seed=8)
+    keyed.key(1001, source="MASK", mask=rig.mask("Head", keyed.disc(1001)))
+    job = keyed.begin()
+    rig.until(job, lambda: keyed.digests())
+    os.kill(rig.part("session").worker().pid, 9)
+    rig.until(job, lambda: job.over)
+    assert job.phase == "failed" and "signal 9" in job.record.message
+    keyed.solve()
+    assert keyed.status.word == "ready" and len(keyed.digests()) == len(keyed.frames)
+
+
+def test_the_test_button_says_which_engine_answers_or_why_none_does(keyed: rig.Comp, broken_engine):
+    assert bpy.ops.seqmatte.test() == {"FINISHED"}
+    broken_engine("rubbish")
+    assert "Welcome to this Python!" in rig.message_of(bpy.ops.seqmatte.test)
+
+
+def test_preferences_are_the_users_settings(keyed: rig.Comp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SEQMATTE_SETTINGS", str(tmp_path / "settings.json"))
+    preferences = bpy.context.preferences.addons[rig.MODULE].preferences
+    preferences.python, preferences.device = "/studio/python", "cpu"
+    assert rig.part("seqlink.settings").load(environment={}).python == "/studio/python"
+    assert preferences.python == "/studio/python" and preferences.cache == ""
+
+
+def test_what_the_artist_has_to_do_first_is_said_before_anything_runs(comp: rig.Comp):
+    assert "Add a key" in rig.message_of(comp.solve)
+    comp.key(1001)
+    assert "Mask socket, to which nothing is linked" in rig.message_of(comp.solve)
+    comp.link_mask(rig.mask("Head", comp.disc(1001)))
+    comp.group.seqmatte.end = 1020
+    assert "longer than the plate" in rig.message_of(comp.solve)
+    comp.group.seqmatte.end = 1005
+    comp.group.seqmatte.start = 1004
+    assert "key on 1001 lies outside the range" in rig.message_of(comp.solve)
+    comp.tree.links.remove(comp.matte.inputs["Image"].links[0])
+    assert "Link a plate" in rig.message_of(comp.solve)
+    assert not comp.digests()
+
+
+def test_an_unsaved_file_is_asked_to_be_saved(comp: rig.Comp):
+    bpy.ops.wm.read_homefile(use_empty=True)
+    tree = rig.part("compositor").tree_made(bpy.context.scene)
+    matte = rig.part("node").add(tree)
+    assert rig.part("status").of(matte.node_tree).word == "unsaved"
+    assert "Save the .blend first" in rig.message_of(lambda: bpy.ops.seqmatte.solve(node=matte.name))

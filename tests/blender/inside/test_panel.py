@@ -1,0 +1,132 @@
+"""The panel, drawn on paper: every property and button it names must exist, and it must say what matters."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import bpy
+import pytest
+import rig
+
+
+class Paper:
+    """Stands for a UILayout: writes down what is drawn, and refuses what Blender would show as an error."""
+
+    def __init__(self, lines: list[str]) -> None:
+        object.__setattr__(self, "lines", lines)
+        object.__setattr__(self, "enabled", True)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        assert name == "enabled" or name in bpy.types.UILayout.bl_rna.properties, name
+        object.__setattr__(self, name, value)
+
+    def row(self, align: bool = False) -> Paper:
+        return Paper(self.lines)
+
+    column = box = row
+
+    def label(self, text: str = "", icon: str = "NONE") -> None:
+        self._icon(icon)
+        self.lines.append(text)
+
+    def prop(self, data: Any, name: str, text: str | None = None, icon: str = "NONE", emboss: bool = True) -> None:
+        self._icon(icon)
+        shown = data.bl_rna.properties[name].name
+        self.lines.append(f"[{shown if text is None else text}: {getattr(data, name)}]")
+
+    def operator(self, name: str, text: str | None = None, icon: str = "NONE") -> SimpleNamespace:
+        self._icon(icon)
+        known = getattr(bpy.ops.seqmatte, name.partition(".")[2]).get_rna_type()
+        self.lines.append(f"({known.name if text is None else text})")
+        return Button(known)
+
+    def template_list(self, kind: str, _id: str, data: Any, name: str, active: Any, index: str, rows: int) -> None:
+        assert hasattr(bpy.types, kind) and isinstance(getattr(active, index), int)
+        for item in getattr(data, name):
+            rig.part("panel").SEQMATTE_UL_keys.draw_item(None, None, self, data, item, 0, active, index)
+
+    def progress(self, factor: float, text: str, type: str) -> None:
+        assert 0 <= factor <= 1 and type in ("BAR", "RING")
+        self.lines.append(text)
+
+    def _icon(self, icon: str) -> None:
+        icons = bpy.types.UILayout.bl_rna.functions["prop"].parameters["icon"].enum_items
+        assert icon in icons.keys(), icon
+
+
+class Button:
+    def __init__(self, known: Any) -> None:
+        object.__setattr__(self, "known", known)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        assert name in self.known.properties, name
+
+
+def drawn(comp: rig.Comp | None = None) -> list[str]:
+    """What the panel shows of the scene's active node."""
+    lines: list[str] = []
+    context = SimpleNamespace(scene=bpy.context.scene)
+    rig.part("panel").SEQMATTE_PT_matte.draw(SimpleNamespace(layout=Paper(lines)), context)
+    return lines
+
+
+@pytest.fixture
+def keyed(comp: rig.Comp) -> rig.Comp:
+    comp.key(1001, source="MASK", mask=rig.mask("Head", comp.disc(1001)))
+    return comp
+
+
+def test_without_a_node_it_offers_to_add_one():
+    assert drawn() == ["Choose a Matte node, or add one:", "(Matte)"]
+
+
+def test_a_new_node_says_what_to_do(keyed: rig.Comp):
+    lines = drawn()
+    assert "Plate: Image" in lines and "Not solved: press Solve" in lines
+    assert "[: 1001]" in lines and "(Solve)" in lines and "(Solve from Here)" in lines
+
+
+def test_options_of_every_method_of_the_recipe_are_drawn(keyed: rig.Comp):
+    keyed.group.seqmatte.show_options = True
+    text = "\n".join(drawn())
+    for method in rig.part("props").catalogue()["methods"]:
+        for option in method["params"]:
+            assert (
+                getattr(keyed.group.seqmatte, f"options_{method['name']}").bl_rna.properties[option["name"]].name
+                in text
+            )
+
+
+def test_while_it_solves_there_is_a_bar_and_cancel_and_afterwards_the_frames(keyed: rig.Comp):
+    job = keyed.begin()
+    assert any(line.startswith("exporting") for line in drawn()) and "(Cancel)" in drawn()
+    rig.until(job, lambda: job.over)
+    lines = drawn()
+    assert "(Cancel)" not in lines and "Ready 5: 1001-1005" in lines
+    assert "Ready: every frame of the range is there" in lines
+    assert "Plate: plate.1001.exr: read directly" in lines
+
+
+def test_failures_are_drawn_with_their_frame_and_sentence(keyed: rig.Comp, broken_engine):
+    broken_engine("half")
+    rig.message_of(keyed.solve)
+    lines = drawn()
+    assert "Failed: see the message" in lines and "Frame 1004: frame 1004 is unreadable" in lines
+
+
+def test_the_panel_is_in_the_compositor_only():
+    poll = rig.part("panel").SEQMATTE_PT_matte.poll
+    assert poll(SimpleNamespace(space_data=SimpleNamespace(tree_type="CompositorNodeTree")))
+    assert not poll(SimpleNamespace(space_data=SimpleNamespace(tree_type="ShaderNodeTree")))
+    assert not poll(SimpleNamespace(space_data=None))
+
+
+def test_disabling_and_enabling_the_add_on_leaves_nothing_behind(keyed: rig.Comp):
+    handlers = bpy.app.handlers
+    counts = [len(handlers.load_pre), len(handlers.render_init)]
+    bpy.ops.preferences.addon_disable(module=rig.MODULE)
+    assert not hasattr(bpy.types.CompositorNodeTree, "seqmatte")
+    assert [len(handlers.load_pre), len(handlers.render_init)] == [count - 1 for count in counts]
+    bpy.ops.preferences.addon_enable(module=rig.MODULE)
+    assert [key.frame for key in keyed.group.seqmatte.keys] == [1001]
