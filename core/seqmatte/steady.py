@@ -15,6 +15,10 @@ _SIDE = 960
 # Pixels (of the flow's picture) and code values (of 255) off at which trust has fallen to about a third.
 _ROUND_TRIP = 0.7
 _LUMA = 6.0
+# Grain makes even the same thing look unlike itself: so many times the median difference is forgiven, to a limit.
+_GRAIN, _GRAINIEST = 2.0, 12.0
+# Slope of alpha, a pixel, at which the flow's usual slip would do as much harm as the last frame does good.
+_SLOPE = 0.03
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,10 @@ def carried(memory: Memory, luma: npt.NDArray[np.uint8]) -> tuple[Plane, Plane]:
     off = np.sqrt(((back + returned) ** 2).sum(2))
     seen = _looked_up(memory.luma, where)
     unlike = cv2.blur(cv2.absdiff(seen, luma).astype(np.float32), (3, 3))
-    trust = np.exp(-((off / _ROUND_TRIP) ** 2) - (unlike / _LUMA) ** 2)
+    forgiven = max(_LUMA, min(_GRAIN * float(np.median(unlike)), _GRAINIEST))
+    trust = np.exp(-((off / _ROUND_TRIP) ** 2) - (unlike / forgiven) ** 2)
+    # Over a cut, flow finds likenesses by chance: where little can be trusted, nothing is.
+    trust = trust * np.clip((trust.mean() - 0.25) / 0.25, 0, 1)
     outside = (where < 0).any(2) | (where[..., 0] > luma.shape[1] - 1) | (where[..., 1] > luma.shape[0] - 1)
     trust[outside] = 0
     return _at_full_size(memory.alpha, where, trust)
@@ -61,7 +68,10 @@ def _at_full_size(alpha: Plane, where: Plane, trust: Plane) -> tuple[Plane, Plan
     move = cv2.resize(where - _grid(where.shape[:2]), (width, height), interpolation=cv2.INTER_LINEAR)
     target = _grid((height, width)) + move * np.array([sx, sy], np.float32)
     wide = cv2.resize(trust.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    return _looked_up(alpha, target), np.asarray(wide, np.float32)
+    moved = _looked_up(alpha, target, cubic=True).clip(0, 1)
+    down, right = np.gradient(cv2.blur(moved, (3, 3))) if min(moved.shape) > 1 else (moved * 0, moved * 0)
+    steep = (down * down + right * right) / _SLOPE**2
+    return moved, np.asarray(wide / (1 + steep), np.float32)
 
 
 def _flow(to: npt.NDArray[np.uint8], source: npt.NDArray[np.uint8]) -> Plane:
@@ -79,12 +89,13 @@ def _flow(to: npt.NDArray[np.uint8], source: npt.NDArray[np.uint8]) -> Plane:
     return np.asarray(found, np.float32)
 
 
-def _looked_up(picture: npt.NDArray[Any], where: Plane) -> npt.NDArray[Any]:
-    """The picture at H x W x 2 places (x, y), between its pixels linearly; its edge repeats."""
+def _looked_up(picture: npt.NDArray[Any], where: Plane, *, cubic: bool = False) -> npt.NDArray[Any]:
+    """The picture at H x W x 2 places (x, y), between its pixels linearly or cubic (which blurs less)."""
     import cv2
 
     flat, lookup = np.ascontiguousarray(where, np.float32), cast(Any, cv2.remap)
-    return np.asarray(lookup(picture, flat, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    between = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+    return np.asarray(lookup(picture, flat, None, between, borderMode=cv2.BORDER_REPLICATE))
 
 
 def _grid(shape: tuple[int, ...]) -> Plane:

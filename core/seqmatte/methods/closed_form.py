@@ -31,7 +31,7 @@ class ClosedFormParams:
         help="How much the carried guide pulls on the edge where the picture itself does not tell.",
     )
     steadiness: float = param(
-        0.02,
+        0.05,
         low=0.0,
         high=10.0,
         help="How much the edge is held to the last frame's along the motion; 0 solves each frame alone.",

@@ -1,0 +1,108 @@
+"""The last step: what is delivered is finite, exact where it is sure, and right over another background."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.soft_edges import blob, plate_layers, view
+from core.test_linear_light import against, alpha_in_encoded_light
+from seqmatte.device import Device
+from seqmatte.encoding import Encoding
+from seqmatte.layer import Layer
+from seqmatte.methods.refine import Refine
+
+
+def refined(scene, alpha=None, *, facts=None, extra=(), clean=None, **params):
+    method = Refine(Refine.Params(**params))
+    method.open(Device("cpu"))
+    alpha = scene.alpha if alpha is None else alpha
+    pixels = np.dstack((alpha, np.ones_like(alpha), *extra)).astype(np.float32)
+    names = ("A", "confidence", "F.R", "F.G", "F.B")[: pixels.shape[2]]
+    layer = Layer(pixels, names, facts={"confidence": 0.75, "correction": 0.0, **(facts or {})})
+    clean_layer = None if clean is None else Layer(clean, ("R", "G", "B"))
+    _, made = method.step(method.start([]), view(1, **plate_layers(scene), alpha=layer, clean=clean_layer))
+    return made
+
+
+def test_the_foreground_is_the_plate_bit_for_bit_where_alpha_is_one():
+    scene = blob(80, 100, grain=0.02)
+    made = refined(scene)
+    inside = scene.alpha == 1
+    assert made.channels == ("R", "G", "B", "A")
+    assert made.take("R", "G", "B")[inside].tobytes() == scene.plate[inside].tobytes()
+    assert (made.take("R", "G", "B")[scene.alpha == 0] == 0).all()
+
+
+def test_the_premultiplied_foreground_is_near_the_truth_over_any_background():
+    scene = blob(80, 100)
+    made = refined(scene)
+    truth = scene.alpha[..., None] * scene.foreground
+    soft = (scene.alpha > 0) & (scene.alpha < 1)
+    assert np.abs(made.take("R", "G", "B") - truth)[soft].mean() < 0.012
+
+
+def test_the_outputs_asked_for_are_the_outputs_given():
+    scene = blob()
+    assert refined(scene, outputs="alpha").channels == ("A",)
+    straight = refined(scene, outputs="rgba+straight")
+    assert straight.channels == ("R", "G", "B", "A", "fg.R", "fg.G", "fg.B")
+    inside = scene.alpha == 1
+    assert (straight.take("fg.R", "fg.G", "fg.B")[inside] == scene.plate[inside]).all()
+    soft = (scene.alpha > 0.3) & (scene.alpha < 1)
+    assert np.abs(straight.take("fg.R", "fg.G", "fg.B") - scene.foreground)[soft].mean() < 0.03
+
+
+def test_confidence_is_carried_through():
+    assert refined(blob()).facts == {"confidence": 0.75}
+
+
+@pytest.mark.parametrize("outputs", ["rgba", "rgba+straight"])
+def test_light_beyond_half_and_broken_alpha_never_come_out_broken(outputs):
+    scene = blob(light=1e6)
+    scene.plate[:4] = -1e6
+    alpha = scene.alpha.copy()
+    alpha[10, 10], alpha[11, 11], alpha[12, 12] = np.nan, np.inf, -3
+    made = refined(scene, alpha, outputs=outputs).pixels
+    assert np.isfinite(made).all()
+    assert np.isfinite(made.astype(np.float16)).all()
+
+
+def test_alpha_of_a_method_that_works_on_encoded_light_is_corrected():
+    scene = against(0.05)
+    wrong = alpha_in_encoded_light(scene, Encoding(0.0, 0.5, 16.0))
+    asked = refined(scene, wrong, facts={"correction": 1.0})
+    off = refined(scene, wrong, facts={"correction": 1.0}, strength=0.0)
+    unasked = refined(scene, wrong)
+    soft = (scene.alpha > 0.02) & (scene.alpha < 0.98)
+    error = [np.abs(layer["A"] - scene.alpha)[soft].mean() for layer in (asked, off, unasked)]
+    assert error[0] < 0.5 * error[1]
+    assert (off["A"] == wrong).all() and (unasked["A"] == wrong).all()
+
+
+def test_a_foreground_made_by_a_network_is_used_as_it_is():
+    scene = blob()
+    pure = np.full_like(scene.plate, 0.5)
+    made = refined(scene, extra=(pure,), outputs="rgba+straight")
+    soft = (scene.alpha > 0) & (scene.alpha < 1)
+    assert np.allclose(made.take("R", "G", "B")[soft], 0.5 * scene.alpha[soft][:, None])
+    assert (made.take("fg.R", "fg.G", "fg.B")[soft] == 0.5).all()
+    inside = scene.alpha == 1
+    assert (made.take("R", "G", "B")[inside] == scene.plate[inside]).all()
+
+
+def test_a_clean_plate_brings_the_foreground_nearer_to_the_truth():
+    scene = blob(100, 140)
+    stripes = 0.2 * (np.arange(140) // 3 % 2).astype(np.float32)[None, :, None]
+    scene.plate[:] += (1 - scene.alpha[..., None]) * stripes
+    truth = scene.alpha[..., None] * scene.foreground
+    soft = (scene.alpha > 0.02) & (scene.alpha < 0.98)
+    without, with_clean = (
+        np.abs(refined(scene, clean=clean).take("R", "G", "B") - truth)[soft].mean()
+        for clean in (None, scene.background + stripes)
+    )
+    assert with_clean < 0.5 * without
+
+
+def test_the_colours_are_stored_as_half_and_alpha_is_not():
+    assert set(Refine.half) == {"R", "G", "B", "fg.R", "fg.G", "fg.B"}
