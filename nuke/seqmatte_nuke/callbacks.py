@@ -1,0 +1,74 @@
+"""What Nuke calls by itself. Each looks first whether the node is ours, and none may raise into Nuke."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+
+import nuke
+
+from . import node, session, status
+
+_added: list[bool] = []
+
+
+def add() -> None:
+    """Registers everything, once; safe without a window."""
+    if _added:
+        return
+    _added.append(True)
+    nuke.addOnCreate(on_create, nodeClass="Group")
+    nuke.addOnScriptLoad(on_script_load)
+    nuke.addOnScriptClose(on_script_close)
+    if nuke.GUI:
+        nuke.addAutolabel(autolabel, nodeClass="Group")
+
+
+def _quiet(call: Callable[..., Any]) -> Callable[..., Any]:
+    """A bug of ours is printed; it must not break a load, a paste or a redraw."""
+
+    @wraps(call)
+    def quiet(*args: Any) -> Any:
+        try:
+            return call(*args)
+        except Exception:  # noqa: BLE001 - a load, a paste or a redraw goes on
+            traceback.print_exc()
+            return None
+
+    return quiet
+
+
+@_quiet
+def on_create() -> None:
+    """A pasted node has the identity of the one it was copied from: it gets its own."""
+    made = nuke.thisNode()
+    if node.is_ours(made):
+        others = [group for group in node.all_of_ours() if group.fullName() != made.fullName()]
+        if node.uid_of(made) in {node.uid_of(group) for group in others}:
+            node.renew(made)
+
+
+@_quiet
+def on_script_load() -> None:
+    """What is on disk is the truth; the engine is not started."""
+    modified = nuke.root().modified()
+    for group in node.all_of_ours():
+        group["status"].setValue(status.of(group).line())
+    nuke.root().setModified(modified)
+
+
+@_quiet
+def on_script_close() -> None:
+    session.stop()
+
+
+@_quiet
+def autolabel() -> str | None:
+    """Live counts under the node's name, drawn without changing the script."""
+    made = nuke.thisNode()
+    if not node.is_ours(made):
+        return None
+    line = status.live(cast(nuke.Group, made))
+    return f"{made.name()}\n{line}" if line else None

@@ -1,0 +1,99 @@
+"""Pictures from Nuke to the engine: the mask on key frames, and the plate where its file cannot be passed as it is.
+
+Raw float EXRs of the working space's numbers, written by the node's own Writes, which are disabled at all other times.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import nuke
+from seqlink import FramePath, FrameRange, Guide
+
+from . import exr_bytes, node
+from .trouble import Trouble
+
+
+def refuse_if_busy() -> None:
+    if nuke.executing():
+        raise Trouble("Nuke is rendering. Press again when it is done.")
+
+
+def masks(group: nuke.Group, frames: FrameRange, folder: str, view: str) -> tuple[Guide, ...]:
+    """Renders the mask input on key frames. The same picture keeps its old file, so that an undo costs nothing."""
+    _refuse_unconnected(group, node.MASK, "mask")
+    kind = str(group["guide_kind"].value())
+    fresh = FramePath(f"{folder}/guides/new/{kind}.%04d.exr")
+    _render(group, "MatteMaskWrite", fresh, frames, view)
+    made = []
+    for frame in frames:
+        path = f"{folder}/guides/{kind}.{frame:04d}.{exr_bytes.digest(fresh.path(frame))[:12]}.exr"
+        _keep_or_move(fresh.path(frame), path)
+        made.append(Guide(frame, path, kind))
+    return tuple(made)
+
+
+def plate(group: nuke.Group, frames: FrameRange, folder: str, view: str) -> FramePath:
+    """Renders the plate input. A frame whose picture is the same keeps its old file."""
+    _refuse_unconnected(group, node.PLATE, "plate")
+    fresh, kept = FramePath(f"{folder}/plate/new/plate.%04d.exr"), FramePath(f"{folder}/plate/plate.%04d.exr")
+    _render(group, "MattePlateWrite", fresh, frames, view)
+    for frame in frames:
+        old, new = kept.path(frame), fresh.path(frame)
+        if os.path.exists(old) and exr_bytes.digest(old) != exr_bytes.digest(new):
+            os.remove(old)
+        _keep_or_move(new, old)
+    return kept
+
+
+def _render(group: nuke.Group, name: str, files: FramePath, frames: FrameRange, view: str) -> None:
+    """Executes one of the node's Writes. Raises Trouble when Nuke stops or writes nothing."""
+    write = node.part(group, name)
+    shutil.rmtree(os.path.dirname(str(files)), ignore_errors=True)
+    write["file"].setValue(str(files))
+    write["views"].setValue(view)
+    try:
+        with _enabled(write), _full_size():
+            nuke.execute(write, nuke.FrameRanges(list(frames)), [view], continueOnError=False)
+    except RuntimeError as error:
+        raise Trouble(f"Nuke stopped while it wrote frames for the engine: {error}") from None
+    missing = [frame for frame in frames if not os.path.exists(files.path(frame))]
+    if missing:
+        raise Trouble(f"Nuke wrote no file for frames {FrameRange(missing)}: {files.path(missing[0])}")
+
+
+@contextmanager
+def _enabled(write: nuke.Node) -> Iterator[None]:
+    """A Write that is enabled only inside: whatever happens, a saved script must never render it."""
+    write["disable"].setValue(False)
+    try:
+        yield
+    finally:
+        write["disable"].setValue(True)
+
+
+@contextmanager
+def _full_size() -> Iterator[None]:
+    """Proxy mode off, and on again afterwards."""
+    proxy = nuke.root()["proxy"]
+    before = proxy.value()
+    proxy.setValue(False)
+    try:
+        yield
+    finally:
+        proxy.setValue(before)
+
+
+def _refuse_unconnected(group: nuke.Group, index: int, name: str) -> None:
+    if group.input(index) is None:
+        raise Trouble(f"Connect the {name} input of {group.name()}.")
+
+
+def _keep_or_move(fresh: str, place: str) -> None:
+    if os.path.exists(place):
+        os.remove(fresh)
+    else:
+        os.replace(fresh, place)

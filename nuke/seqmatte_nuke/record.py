@@ -1,0 +1,75 @@
+"""What was solved, beside the results: read again after a reopen, by farms, and by anyone who wants to know."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from seqlink import FramePath, FrameRange
+
+NAME = "record.json"
+RESULT = "matte/matte.%04d.exr"
+
+
+@dataclass
+class Record:
+    """One view of one node.
+
+    shot: the Shot that was solved last. outcome: "", "ready", "cancelled" or "failed"; message: its sentence.
+    confidence: 0..1 by finished frame. failed: sentences by frame. changed: frames that the guides of now would change,
+    as the last check found.
+    """
+
+    shot: dict[str, Any] = field(default_factory=dict)
+    outcome: str = ""
+    message: str = ""
+    confidence: dict[int, float] = field(default_factory=dict)
+    failed: dict[int, str] = field(default_factory=dict)
+    changed: str = ""
+
+    @property
+    def frames(self) -> FrameRange:
+        return FrameRange.parse(self.shot["frames"]) if self.shot else FrameRange()
+
+    @property
+    def stale(self) -> FrameRange:
+        return FrameRange.parse(self.changed) if self.changed else FrameRange()
+
+    def problems(self) -> list[int]:
+        """Frames in the order in which they want looking at: failed, then by rising confidence."""
+        return [*sorted(self.failed), *sorted(self.confidence, key=lambda frame: (self.confidence[frame], frame))]
+
+
+def results(folder: str) -> FramePath:
+    """Where the results of a folder lie."""
+    return FramePath(f"{folder}/{RESULT}")
+
+
+def read(folder: str) -> Record:
+    """The record of a folder; an empty one where there is none or it cannot be read."""
+    try:
+        with open(os.path.join(folder, NAME), encoding="utf-8") as stream:
+            document = json.load(stream)
+        record = Record(**{name: document[name] for name in Record.__dataclass_fields__ if name in document})
+        record.confidence = {int(frame): float(value) for frame, value in record.confidence.items()}
+        record.failed = {int(frame): str(text) for frame, text in record.failed.items()}
+        _ = record.frames, record.stale
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        return Record()
+    return record
+
+
+def write(folder: str, record: Record) -> None:
+    """Written whole or not at all. Raises OSError."""
+    write_text(os.path.join(folder, NAME), json.dumps(asdict(record), indent=1, sort_keys=True))
+
+
+def write_text(path: str, text: str) -> None:
+    """Written whole or not at all. Raises OSError."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    beside = f"{path}.{os.getpid()}.part"
+    with open(beside, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    os.replace(beside, path)

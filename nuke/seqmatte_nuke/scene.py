@@ -1,0 +1,144 @@
+"""From a node to the Shots that it asks for, one a view."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import cast
+
+import nuke
+from seqlink import Colour, FramePath, FrameRange, Shot
+
+from . import guides, keys, knobs, node, record
+from .trouble import Trouble
+
+# What Nuke's own colour management works in.
+NUKE_WORKING_SPACE = "lin_rec709"
+_LINEAR = ("linear", "scene_linear", "scene-linear")
+_PASS_THROUGH = ("Dot", "NoOp")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One view of a job: its folder and its Shot."""
+
+    view: str
+    folder: str
+    shot: Shot
+
+
+def parts(group: nuke.Group, with_plate: bool = True) -> list[Part]:
+    """Everything that is to be solved, with guides (and plates, where they have to be) written. Raises Trouble.
+
+    with_plate: False takes the plate as it was written last, for questions that may not cost a render.
+    """
+    guides.refuse_if_busy()
+    folder, frames, guided = node.folder(group), frame_range(group), keys.of(group)
+    if not guided and group.input(node.MASK) is not None:
+        raise Trouble("No key frames: go to a frame where the mask is good and press `add current`.")
+    outside = guided - frames
+    if outside:
+        raise Trouble(f"Key frames {outside} lie outside the range {frames}. Remove them or widen the range.")
+    made = []
+    for view in views(group):
+        place = view_folder(folder, views(group), view)
+        made.append(Part(view, place, _shot(group, frames, guided, place, view, with_plate)))
+    return made
+
+
+def frame_range(group: nuke.Node) -> FrameRange:
+    first, last = int(group["first"].value()), int(group["last"].value())
+    if last < first:
+        raise Trouble(f"The range runs backwards: {first} to {last}.")
+    return FrameRange(range(first, last + 1))
+
+
+def views(group: nuke.Node) -> list[str]:
+    """The views asked for; every one of the script where none is named. Raises Trouble."""
+    there = [str(view) for view in nuke.views()]
+    asked = str(group["view_names"].value()).replace(",", " ").split() or there
+    strange = [view for view in asked if view not in there]
+    if strange:
+        raise Trouble(f"There is no view {strange[0]!r} in this script; there are {', '.join(there)}.")
+    return asked
+
+
+def view_folder(folder: str, asked: list[str], view: str) -> str:
+    return folder if len(asked) == 1 else f"{folder}/{view}"
+
+
+def result_text(group: nuke.Node) -> str:
+    """What the inner Read's file knob says: the folder as it is written, so that it moves with the script."""
+    views_part = "" if len(views(group)) == 1 else "/%V"
+    return f"{str(group['folder'].value()).rstrip('/')}{views_part}/{record.RESULT}"
+
+
+def colour() -> Colour:
+    """The working space of the script, which is what raw EXRs hold."""
+    root = nuke.root()
+    if str(root["colorManagement"].value()) != "OCIO":
+        return Colour(space=NUKE_WORKING_SPACE)
+    return Colour(config=_config(root), space=str(root["workingSpaceLUT"].value()))
+
+
+def direct_plate(above: nuke.Node | None) -> FramePath | None:
+    """The plate's own files, where the plate input is a Read that changes nothing; else None.
+
+    Nothing may stand between but dots; the file must be an EXR with numbers of the working space, read as it is.
+    """
+    while above is not None and above.Class() in _PASS_THROUGH:
+        above = above.input(0)
+    if above is None or above.Class() != "Read" or above["disable"].value():
+        return None
+    as_it_is = {"frame": "", "frame_mode": "expression", "premultiplied": False}
+    if any(above[name].value() != value for name, value in as_it_is.items()) or not _reads_working_space(above):
+        return None
+    written = str(above["file"].value())
+    if not written.lower().endswith(".exr") or any(mark in written for mark in ("[", "%V", "%v")):
+        return None
+    pattern = FramePath(written)
+    return pattern if pattern.is_sequence and os.path.isabs(written) else None
+
+
+def _shot(group: nuke.Group, frames: FrameRange, guided: FrameRange, folder: str, view: str, with_plate: bool) -> Shot:
+    plate = direct_plate(group.input(node.PLATE))
+    if plate is None and with_plate:
+        plate = guides.plate(group, frames, folder, view)
+    masks = guides.masks(group, guided, folder, view) if guided else ()
+    clean = _evaluated(group, "clean")
+    return Shot(
+        plate or FramePath(f"{folder}/plate/plate.%04d.exr"),
+        frames,
+        masks,
+        clean=FramePath(clean) if clean else None,
+        colour=colour(),
+        recipe=str(group["recipe"].value()),
+        params=knobs.values(group, knobs.document()),
+        out=record.results(folder),
+    )
+
+
+def _reads_working_space(read: nuke.Node) -> bool:
+    if read["raw"].value():
+        return True
+    space = str(read["colorspace"].value())
+    working = str(nuke.root()["workingSpaceLUT"].value())
+    if str(nuke.root()["colorManagement"].value()) != "OCIO":
+        return space in _LINEAR
+    return space in (working, f"default ({working})")
+
+
+def _config(root: nuke.Node) -> str:
+    """The OCIO config in use: the environment's, the script's own, or the file of the one chosen by name."""
+    if os.environ.get("OCIO"):
+        return os.environ["OCIO"]
+    chosen = str(root["OCIO_config"].value())
+    if chosen == "custom":
+        return _evaluated(root, "customOCIOConfigPath")
+    shipped = os.path.join(os.path.dirname(nuke.EXE_PATH), "plugins", "OCIOConfigs", "configs", chosen, "config.ocio")
+    return shipped if os.path.exists(shipped) else ""
+
+
+def _evaluated(of: nuke.Node, name: str) -> str:
+    """A file knob's text with its expressions evaluated."""
+    return str(cast(nuke.File_Knob, of[name]).getEvaluatedValue() or "")

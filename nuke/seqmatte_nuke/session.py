@@ -1,0 +1,161 @@
+"""One engine for this Nuke, and the jobs that run in it.
+
+Each job is followed by a thread that touches nothing of Nuke but a progress box; whatever a message changes in the
+script is handed to the main thread. Without a window there is nobody to keep waiting, and no queue is pumped: the job
+is then followed by the main thread itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import nuke
+from seqlink import settings
+from seqlink.client import Call, Event, Worker, WorkerError
+from seqlink.settings import SettingsError
+
+from .scene import Part
+
+# How often a waiting follower looks whether the artist has pressed Cancel in the progress box.
+LOOK_SECONDS = 0.2
+
+_lock = threading.Lock()
+_worker: Worker | None = None
+_jobs: dict[str, Job] = {}
+
+
+@dataclass
+class Job:
+    """What one node has asked the engine for.
+
+    method: render or status, with params for each part beside its Shot. heard: called with (job, part, event). ended:
+    called with (job). Both in the main thread.
+    """
+
+    uid: str
+    title: str
+    method: str
+    parts: list[Part]
+    params: list[dict[str, Any]]
+    heard: Callable[[Job, Part, Event], None]
+    ended: Callable[[Job], None]
+    answers: list[Any] = field(default_factory=list)
+    error: WorkerError | None = None
+    cancelled: bool = False
+    over: bool = False
+    done: int = 0
+    total: int = 0
+    seconds_left: float | None = None
+    shown_at: float = 0.0
+    call: Call | None = None
+
+    def cancel(self) -> None:
+        """Asks the engine to stop; finished frames stay."""
+        self.cancelled = True
+        if self.call is not None:
+            self.call.cancel()
+
+
+def running(uid: str) -> Job | None:
+    job = _jobs.get(uid)
+    return job if job is not None and not job.over else None
+
+
+def begin(job: Job) -> None:
+    """Follows a job: in a thread where Nuke has a window, else until it is over."""
+    _jobs[job.uid] = job
+    if nuke.GUI:
+        threading.Thread(target=_follow, args=(job, _in_main_thread), daemon=True, name="seqmatte").start()
+    else:
+        _follow(job, _at_once)
+
+
+def worker() -> Worker:
+    """The engine of this session, as the settings name it; another one when they have changed. Raises WorkerError."""
+    global _worker
+    with _lock:
+        try:
+            command = settings.command(settings.load())
+        except SettingsError as error:
+            raise WorkerError(str(error)) from None
+        if _worker is None or _worker.command != command:
+            if _worker is not None:
+                _worker.stop()
+            _worker = Worker(command)
+        return _worker
+
+
+def stop() -> None:
+    """Ends the engine. The next job starts another."""
+    global _worker
+    with _lock:
+        if _worker is not None:
+            _worker.stop()
+            _worker = None
+
+
+def _follow(job: Job, post: Callable[..., None]) -> None:
+    box = nuke.ProgressTask(job.title) if nuke.GUI else None
+    try:
+        for part, params in zip(job.parts, job.params):
+            _follow_part(job, part, params, box, post)
+            if job.error is not None or job.cancelled:
+                break
+    except WorkerError as error:
+        job.error = error
+    finally:
+        del box  # the box closes with its last reference
+        job.over = True
+        post(job.ended, job)
+
+
+def _follow_part(job: Job, part: Part, params: dict[str, Any], box: Any, post: Callable[..., None]) -> None:
+    if job.cancelled:
+        return
+    job.call = call = worker().send(job.method, {"shot": part.shot.to_dict(), **params})
+    if job.cancelled:
+        call.cancel()  # pressed while the engine was starting
+    while not call.done:
+        event = call.take(LOOK_SECONDS)
+        if box is not None and box.isCancelled() and not job.cancelled:
+            job.cancel()
+        if event is not None:
+            _show(job, event, box)
+            post(job.heard, job, part, event)
+    job.error = call.error
+    if call.error is None:
+        job.answers.append(call.result())
+
+
+def _show(job: Job, event: Event, box: Any) -> None:
+    if event.method == "progress":
+        job.done, job.total = int(event.params["done"]), int(event.params["total"])
+        job.seconds_left = event.params["eta"]
+        if box is not None:
+            box.setProgress(int(100 * job.done / max(job.total, 1)))
+            box.setMessage(f"{job.done} of {job.total} frames")
+
+
+def due(job: Job, seconds: float) -> bool:
+    """Whether it is time again to show what has come."""
+    now = time.monotonic()
+    if now - job.shown_at < seconds:
+        return False
+    job.shown_at = now
+    return True
+
+
+def _in_main_thread(call: Callable[..., None], *args: Any) -> None:
+    nuke.executeInMainThread(call, args=args)
+
+
+def _at_once(call: Callable[..., None], *args: Any) -> None:
+    call(*args)
+
+
+atexit.register(stop)
