@@ -16,7 +16,7 @@ import torch
 
 from parity import fill_b
 from seqmatte import networks
-from seqmatte.networks import deformable, fba, tcvom, tgm, trimap_coding
+from seqmatte.networks import deformable, fba, guided_attention, normalised, tcvom, tgm, trimap_coding, unpool
 from seqmatte.training import losses_trimap
 
 OURS = Path(__file__).parents[1] / "parity"
@@ -109,9 +109,9 @@ def offsets(probes, attention, shape):
     guidance, _, unknown = attention
     queries, keys, itself = probes.keys(guidance, unknown)
     rows, columns = shape
-    from seqmatte.networks.guided_attention import attention as shares
-
-    best = shares(queries[0], keys[0], itself[0], 0, rows * columns).argmax(dim=0).view(rows, columns)
+    best = (
+        guided_attention.attention(queries[0], keys[0], itself[0], 0, rows * columns).argmax(dim=0).view(rows, columns)
+    )
     return torch.stack((best // columns - rows // 2, best % columns - columns // 2))[None]
 
 
@@ -130,6 +130,55 @@ def test_gca_gives_the_reference_alpha_and_looks_where_the_reference_looks(name)
         np.testing.assert_allclose(scales, vector[f"softmax_scale_{index}"], rtol=1e-5)
         expected = vector[f"offset_{index}"]
         assert torch.equal(offsets(module, inputs, expected.shape[-2:]), expected.long())
+
+
+@torch.no_grad()
+def test_guided_attention_in_blocks_of_queries_is_the_same_as_all_at_once(monkeypatch):
+    layer = guided_attention.GuidedContextualAttention(16).eval()
+    unknown = torch.zeros(2, 1, 12, 16)
+    unknown[..., 3:7, 5:9] = 1
+    inputs = (torch.rand(2, 16, 12, 16), torch.rand(2, 16, 12, 16), unknown)
+    whole = layer(*inputs)
+    monkeypatch.setattr(guided_attention, "SCORES_AT_ONCE", 48 * 7)
+    torch.testing.assert_close(layer(*inputs), whole)
+
+
+@torch.no_grad()
+def test_overlapping_patches_are_summed_as_folding_sums_them():
+    mixed = torch.rand(2, 3 * 16, 5, 7)
+    folded = torch.nn.functional.fold(mixed.flatten(2), (10, 14), 4, padding=1, stride=2)
+    torch.testing.assert_close(guided_attention.overlapped(mixed), folded)
+
+
+@pytest.mark.parametrize("size", [(8, 10), (9, 11)])
+def test_pooling_by_places_is_max_pooling_and_unpooling_with_indices(size):
+    """Whole windows of zeros among them, as a ReLU leaves them: there the first place counts."""
+    x = torch.randint(0, 3, (2, 4, *size)).float()
+    top, places = unpool.pooled(x)
+    expected, indices = torch.nn.functional.max_pool2d(x, 2, 2, return_indices=True)
+    assert torch.equal(top, expected)
+    values = torch.rand_like(top)
+    spread = torch.nn.functional.max_unpool2d(values, indices, 2, 2, output_size=size)
+    assert torch.equal(unpool.unpooled(values, places), spread)
+
+
+@torch.no_grad()
+def test_a_grid_of_means_is_adaptive_average_pooling():
+    x = torch.rand(1, 2, 7, 13)
+    for bins in (1, 2, 3, 6):
+        expected = torch.nn.functional.adaptive_avg_pool2d(x, bins)
+        torch.testing.assert_close(fba.GridMean(bins)(x), expected)
+
+
+def test_spectral_norm_estimates_the_largest_singular_value_and_keeps_it_in_evaluation():
+    layer = normalised.SpectralConv(3, 8, 3)
+    for _ in range(50):
+        layer(torch.rand(1, 3, 5, 5))
+    layer.eval()
+    before = layer.module.weight_u.clone()
+    largest = torch.linalg.svdvals(layer.module().flatten(1).detach())[0]
+    assert largest == pytest.approx(1, rel=1e-3)
+    assert torch.equal(layer.module.weight_u, before)
 
 
 @pytest.mark.parametrize("name", files("fba"))

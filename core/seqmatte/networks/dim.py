@@ -69,12 +69,13 @@ class DIM(nn.Module):
         return coarse, torch.sigmoid(raw + self.refine_pred(y))
 
     def _down(self, x: Tensor) -> tuple[list[Tensor], list[Places]]:
-        """Each stage's features before pooling, then the last one's pooled; where each maximum was."""
+        """Each stage's features before pooling, for skips, then the deepest; where each maximum was."""
         features, places = [], []
         for stage, (count, _) in enumerate(STAGES, 1):
             for index in range(1, count + 1):
                 x = F.relu(self.get_submodule(f"conv{stage}_{index}")(x))
-            features.append(x)
+            # Without skips nobody asks for them, and at full size they are the largest things here.
+            features.append(x if self.skip else x[..., :0, :0])
             x, where = pooled(x)
             places.append(where)
         return [*features, x], places
