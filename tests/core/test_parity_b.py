@@ -16,7 +16,17 @@ import torch
 
 from parity import fill_b
 from seqmatte import networks
-from seqmatte.networks import deformable, fba, guided_attention, normalised, tcvom, tgm, trimap_coding, unpool
+from seqmatte.networks import (
+    context_aware,
+    deformable,
+    fba,
+    guided_attention,
+    normalised,
+    tcvom,
+    tgm,
+    trimap_coding,
+    unpool,
+)
 from seqmatte.training import losses_trimap
 
 OURS = Path(__file__).parents[1] / "parity"
@@ -311,6 +321,26 @@ def test_a_propagated_clip_keeps_the_annotated_trimap():
 
 
 MEAN, DEVIATION = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+
+
+def test_context_aware_weights_turn_from_tensorflow_names_and_layouts():
+    block = "comp/encoder/xception_65/entry_flow/block1/unit_1/xception_module/separable_conv1"
+    rng = np.random.default_rng(1)
+    variables = {
+        f"{block}_depthwise/depthwise_weights": rng.random((3, 3, 64, 1)),
+        f"{block}_pointwise/weights": rng.random((1, 1, 64, 128)),
+        f"{block}_pointwise/BatchNorm/moving_variance": rng.random(128),
+        f"{block}_pointwise/BatchNorm/gamma/Momentum": rng.random(128),
+        "logits/logits/patch_mat_logits_4/biases": rng.random(1),
+        "comp_proj/comp_proj_1/weights": rng.random((3, 3, 64, 8)),
+        "global_step": np.array(7),
+    }
+    state = context_aware.from_tensorflow(variables)
+    keys = json.loads((OURS / "cam.keys.json").read_text())
+    assert {key: list(value.shape) for key, value in state.items()} == {key: keys[key] for key in state}
+    assert len(state) == 5
+    taken = state["comp_proj.comp_proj_1.conv.weight"][5, 40, 2, 1]
+    assert taken == np.float32(variables["comp_proj/comp_proj_1/weights"][2, 1, 40, 5])
 
 
 class Window:

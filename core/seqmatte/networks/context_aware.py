@@ -7,6 +7,10 @@ bn.running_mean and bn.running_var; weights [kh, kw, in, out] turn to [out, in, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -271,6 +275,36 @@ class ContextAware(nn.Module):
     def _head(self, branch: str, x: Tensor) -> Tensor:
         y: Tensor = self.logits.get_submodule(f"logits.patch_{branch}_logits_4")(x)
         return y
+
+
+# The last part of a TensorFlow name, and what it is called here.
+ENDINGS = {
+    "weights": "conv.weight",
+    "depthwise_weights": "conv.weight",
+    "biases": "conv.bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+
+
+def from_tensorflow(variables: Mapping[str, npt.NDArray[np.floating]]) -> dict[str, Tensor]:
+    """A state_dict from the arrays of the published checkpoint, by their TensorFlow names.
+
+    The step counter and what an optimiser left are passed over.
+    """
+    state = {}
+    for name, array in variables.items():
+        scope, _, last = name.rpartition("/")
+        if last not in ENDINGS:
+            continue
+        key = f"{scope}/{ENDINGS[last]}".replace("BatchNorm", "bn").replace("/", ".")
+        # [kh, kw, in, out] turns to [out, in, kh, kw]; a depthwise [kh, kw, C, 1] to [C, 1, kh, kw].
+        axes = {"weights": (3, 2, 0, 1), "depthwise_weights": (2, 3, 0, 1)}.get(last)
+        turned = array if axes is None else array.transpose(axes)
+        state[key] = torch.from_numpy(np.array(turned, np.float32))
+    return state
 
 
 def build(foreground: bool = True) -> ContextAware:

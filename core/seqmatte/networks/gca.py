@@ -137,7 +137,7 @@ class Decoder(nn.Module):
 
 
 class GCA(nn.Module):
-    """The whole network. Heights and widths are multiples of 32, 64 or more."""
+    """The whole network. Heights and widths are multiples of 32."""
 
     multiple = 32
 
