@@ -1,6 +1,6 @@
 """A light network that mends a coarse alpha at full resolution inside its unknown band. Trained by us.
 
-Two scales only (1/2 and 1/4), so that any tile with 32 pixels around it gives what the whole picture gives. The
+Two scales only (1/2 and 1/4), so that any tile with MARGIN pixels around it gives what the whole picture gives. The
 output is the coarse alpha plus a correction, and outside the band the coarse alpha itself.
 """
 
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 STRIDE = 4
-MARGIN = 32
+MARGIN = 56
 
 
 class Refiner(nn.Module):

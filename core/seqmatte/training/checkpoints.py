@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def load(path: Path) -> dict[str, Any]:
     """Reads a checkpoint of `save`. Raises WeightsError where it is not one."""
     try:
         parts: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         raise WeightsError(f"this is not a checkpoint of a training run: {error}", path=path) from error
     return parts
 

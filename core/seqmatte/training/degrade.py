@@ -15,20 +15,25 @@ def coarse_alpha(truth: Tensor, plate: Tensor, seed: int) -> tuple[Tensor, Tenso
 
     One of: pushed about and smeared as flow does; low in resolution as a small network's output; grown, shrunk and
     ramped as a mask's soft edge; leaking along the plate's own tones as closed form does. The band is where the
-    coarse alpha or the truth is soft, grown at random; a few bands cover everything.
+    coarse alpha or the truth is soft or they differ, grown at random; a few bands cover everything, and in some the
+    coarse alpha is 0.5 throughout.
     """
     dice = Dice(seed + 77_000_000, truth.device)
     count = truth.shape[0]
     ways = torch.stack([_pushed(dice, truth), _small(dice, truth), _ramped(dice, truth), _leaking(dice, truth, plate)])
     coarse = ways[dice.whole(0, len(ways), count), torch.arange(count, device=truth.device)]
     mixed = torch.where(dice.chance(0.3, count, 1, 1, 1), _small(dice, coarse), coarse)
+    flat = dice.chance(0.2, count, 1, 1, 1)  # a trimap and nothing more
     soft = ((truth > 0.01) & (truth < 0.99) | ((mixed - truth).abs() > 0.03)).float()
     rim = ((mixed > 0.03) & (mixed < 0.97)).float()
     radii = (dice.number(1, 4), dice.number(3, 9))
     band = torch.where(
         dice.chance(0.5, count, 1, 1, 1), grown(soft, radii[0]), grown(torch.maximum(soft, rim), radii[1])
     )
+    # Most bands are closed, or their outline would tell where the strands are.
+    band = torch.where(dice.chance(0.7, count, 1, 1, 1), grown(grown(band, 6), -6), band)
     band = torch.where(dice.chance(0.08, count, 1, 1, 1), 1.0, band)
+    mixed = torch.where(flat, 0.5, mixed)
     return mixed * band + truth * (1 - band), band
 
 
@@ -56,7 +61,8 @@ def _small(dice: Dice, truth: Tensor) -> Tensor:
 
 def _ramped(dice: Dice, truth: Tensor) -> Tensor:
     """Fine structure lost: half opacity's outline, blurred to a ramp."""
-    half = grown(grown((truth > 0.5).float(), dice.number(0, 4)), -dice.number(0, 4))
+    reach = dice.number(0, 10)
+    half = grown(grown((truth > 0.5).float(), reach), -max(reach + dice.number(-3, 4), 0))
     return blurred(half, dice.number(1, 6))
 
 

@@ -1,6 +1,6 @@
 """Losses of video matting, each as its paper writes it. Alphas are [B, T, 1, H, W] or [N, 1, H, W], 0..1, float32.
 
-Those of the trimap networks (DIM, GCA, FBA, TCVOM) as one set are in losses_trimap.py.
+FBA's exclusion and the sets of the trimap networks (DIM, GCA, FBA, TCVOM) are in losses_trimap.py.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ def laplacian_levels(x: Tensor, levels: int = 5) -> list[Tensor]:
 
 
 def laplacian(alpha: Tensor, truth: Tensor, levels: int = 5) -> Tensor:
-    """(1 / levels) sum over l of 2^l mean |lap_l(alpha) - lap_l(truth)| (RVM, equation 2)."""
+    """(1 / levels) sum over l of 2^l mean |lap_l(alpha) - lap_l(truth)| (RVM, equation 2).
+
+    Five levels need sides of at least 64 pixels.
+    """
     size = alpha.shape[-2:]
     pairs = zip(
         laplacian_levels(alpha.reshape(-1, 1, *size), levels),
@@ -106,22 +109,6 @@ def doubt(logits: Tensor, alpha: Tensor, truth: Tensor) -> Tensor:
     """How far the network's expected error is from its error, averaged to the logits' scale; not passed to alpha."""
     error = F.adaptive_avg_pool2d((alpha.detach() - truth).abs(), _size(logits))
     return F.binary_cross_entropy_with_logits(logits.float(), error.clamp(0, 1))
-
-
-def exclusion(foreground: Tensor, background: Tensor, scales: int = 3) -> Tensor:
-    """Edges belong to the foreground or to the background, not to both: [N, 3, H, W] each (FBA, equation 8)."""
-    total = torch.zeros((), device=foreground.device)
-    for axis in (-1, -2):
-        f, b = foreground, background
-        each = torch.zeros(foreground.shape[0], device=foreground.device)
-        for _ in range(scales):
-            df, db = _slope(f, axis), _slope(b, axis)
-            balance = 2 * df.abs().mean() / (db.abs().mean() + _TINY)
-            own, other = 2 * df.sigmoid() - 1, 2 * (balance * db).sigmoid() - 1
-            each = each + ((own.square() * other.square()).mean((1, 2, 3)) + _TINY) ** 0.25
-            f, b = F.avg_pool2d(f, 2), F.avg_pool2d(b, 2)
-        total = total + (each / scales).mean()
-    return total
 
 
 def _size(x: Tensor) -> tuple[int, int]:

@@ -26,7 +26,8 @@ class Clips:
 
     plate [B, T, 3, S, S]: encoded, with grain and compression, what a network sees. alpha [B, T, 1, S, S].
     foreground, background [B, T, 3, S, S]: scene-linear, without grain; light = alpha F + (1 - alpha) B exactly.
-    light: that composite. guide [B, 4, S, S]: drawn on the first frame; last_guide on the last frame.
+    light: that composite. guide [B, 4, S, S]: drawn on the first frame; last_guide on the last frame. constants
+    [B, 2]: knee and top of the shot's encoding.
     """
 
     plate: Tensor
@@ -36,6 +37,12 @@ class Clips:
     light: Tensor
     guide: Tensor
     last_guide: Tensor
+    constants: Tensor
+
+    def encoded(self, light: Tensor) -> Tensor:
+        """Other light of the same shots [B, T, 3, S, S], a clean plate say, as their plates are encoded."""
+        shots = zip(light, self.constants.tolist(), strict=True)
+        return torch.stack([Encoding(0.0, *constants).encode(shot) for shot, constants in shots])
 
 
 @dataclass(frozen=True)
@@ -356,9 +363,12 @@ def _developed(dice: Dice, subject: Tensor, behind: Tensor, front: Tensor) -> Cl
     alpha, foreground, background, light = (
         torch.where(turned, x.flip(1), x) for x in (alpha, foreground, background, light)
     )
-    plate = _compressed(dice, _encoded(dice, _grained(dice, light)))
+    grained = _grained(dice, light)
+    constants = _constants(dice, grained)
+    shots = zip(grained, constants.tolist(), strict=True)
+    plate = _compressed(dice, torch.stack([Encoding(0.0, *c).encode(shot) for shot, c in shots]))
     first, last = guides_drawn.draw(dice, alpha[:, 0]), guides_drawn.draw(dice, alpha[:, -1])
-    return Clips(plate, alpha, foreground, background, light, first, last)
+    return Clips(plate, alpha, foreground, background, light, first, last, constants)
 
 
 def _grained(dice: Dice, light: Tensor) -> Tensor:
@@ -372,16 +382,15 @@ def _grained(dice: Dice, light: Tensor) -> Tensor:
     return light + noise * (shot * light.clamp_min(0) + read.square()).sqrt()
 
 
-def _encoded(dice: Dice, light: Tensor) -> Tensor:
-    """Each clip through constants as `encoding.choose` finds them, now and then a shoulder that is not needed."""
+def _constants(dice: Dice, light: Tensor) -> Tensor:
+    """Knee and top of each shot's encoding, [B, 2], as `encoding.choose` finds them; some shoulders are needless."""
     extreme = light.amax(2).flatten(1)[:, ::7].quantile(0.9995, dim=1)
     generous = dice.chance(0.1, len(light))
-    pictures = []
-    for clip, top, more in zip(light, extreme.tolist(), generous.tolist(), strict=True):
-        plain = top <= 1.0 and not more
+    found = []
+    for top, more in zip(extreme.tolist(), generous.tolist(), strict=True):
         above = min(2.0 ** math.ceil(math.log2(max(top, 2.0))), HIGHEST_TOP)
-        pictures.append((Encoding() if plain else Encoding(0.0, 0.5, above)).encode(clip))
-    return torch.stack(pictures)
+        found.append((1.0, 1.0) if top <= 1.0 and not more else (0.5, above))
+    return torch.tensor(found)
 
 
 def _compressed(dice: Dice, plate: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,9 @@ from torch.utils.data import DataLoader, Dataset
 from seqmatte.device import Device
 from seqmatte.errors import SeqmatteError
 from seqmatte.training import checkpoints, sheet
+from seqmatte.training.course import Course, Run
 from seqmatte.training.scenes import Clips, shoot
-from seqmatte.training.stages import COURSES, Course
+from seqmatte.training.stages import COURSES
 from seqmatte.training.textures import Dice
 
 Say = Callable[[str], None]
@@ -57,32 +59,39 @@ class Settings:
 
 
 def train(settings: Settings, say: Say = print) -> nn.Module:
+    """`walk`, stopped cleanly by SIGTERM or SIGINT."""
+    with _asked_to_stop() as stop:
+        return walk(settings, say, stop)
+
+
+def walk(settings: Settings, say: Say, stop: Callable[[], bool]) -> nn.Module:
     """Runs, or goes on with, the run in the settings' folder; gives the averaged weights.
 
     Writes there: checkpoint.pt, curve.jsonl, curve.png, sheet.png, weights.safetensors with weights.json.
-    SIGTERM ends it after the step at hand with everything saved. Under torchrun each process takes its share.
+    Where `stop()` turns true it ends after the step at hand with everything saved. Under torchrun each process
+    takes its share.
     """
     course = _course(settings)
     rank, world = _joined()
     device = _device(settings.device)
     network = course.build().to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    _spread(network)
     kept = copy.deepcopy(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1.0, weight_decay=settings.weight_decay, betas=(0.9, 0.99))
-    folder, stop = settings.folder, _stop_signal()
+    folder = settings.folder
     step, seconds = _resume(folder / "checkpoint.pt", network, kept, optimiser)
     curve = [r for r in sheet.read_curve(folder / "curve.jsonl") if r["step"] <= step]
     check = (
         shoot(settings.check_seed, course.check.count, course.check.frames, course.check.size) if rank == 0 else None
     )
-    _spread(network)
     began = saved = time.monotonic()
     for clips in _batches(settings, course, step, rank, world, device):
-        network.train()
+        _teaching(network, course)
         optimiser.param_groups[0]["lr"] = rate_at(step, course, settings)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
             parts = course.lesson(network, clips, step)
-        loss = torch.stack([course.weights[name] * part for name, part in parts.items()]).sum()
+        loss = torch.stack([course.weights.get(name, 1.0) * part for name, part in parts.items()]).sum()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         _shared(network, world)
@@ -97,11 +106,10 @@ def train(settings: Settings, say: Say = print) -> nn.Module:
             record = {"step": step, "loss": loss.item(), "seconds": round(spent, 1)}
             record |= {name: round(part.item(), 5) for name, part in parts.items()}
             if check is not None and (step % settings.check_every == 0 or last):
-                alphas = examined(kept, course, check, settings, device)
-                record |= scores(alphas, check.alpha)
-                sheet.validation(check, alphas, folder / "sheet.png")
+                record |= _checked(kept, course, check, settings, device)
                 sheet.curve([*curve, record], folder / "curve.png")
-                say(" ".join(f"{name} {record[name]:.4g}" for name in ("step", "loss", "MAD", "dtSSD", "seconds")))
+                shown = ("step", "loss", "check", "MAD", "dtSSD", "seconds")
+                say(" ".join(f"{name} {record[name]:.4g}" for name in shown if name in record))
             curve.append(record)
             if last or time.monotonic() - saved > settings.save_minutes * 60:
                 saved = time.monotonic()
@@ -125,14 +133,36 @@ def scores(alphas: Tensor, truth: Tensor) -> dict[str, float]:
     return {"MAD": 1000 * (alphas - truth).abs().mean().item(), "dtSSD": 100 * change.mean().item()}
 
 
-def examined(network: nn.Module, course: Course, clips: Clips, settings: Settings, device: torch.device) -> Tensor:
+def _teaching(network: nn.Module, course: Course) -> None:
+    network.train()
+    if course.frozen_norms:
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+
+def _checked(
+    network: nn.Module, course: Course, clips: Clips, settings: Settings, device: torch.device
+) -> dict[str, float]:
+    """How the network does on shots nobody trained on: its scores and a sheet, or the lesson's loss."""
+    if course.run is None:
+        network.eval()
+        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
+            parts = course.lesson(network, _laid_out(clips, device), 0)
+        return {"check": sum(course.weights.get(name, 1.0) * part.item() for name, part in parts.items())}
+    alphas = examined(network, course.run, clips, settings, device)
+    sheet.validation(clips, alphas, settings.folder / "sheet.png")
+    return scores(alphas, clips.alpha)
+
+
+def examined(network: nn.Module, run: Run, clips: Clips, settings: Settings, device: torch.device) -> Tensor:
     """Alphas [B, T, 1, H, W] of clips nobody trained on, eight at a time, on the CPU."""
     network.eval()
     parts = []
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
         for start in range(0, len(clips.plate), 8):
             some = Clips(*(getattr(clips, f.name)[start : start + 8].to(device) for f in fields(Clips)))
-            parts.append(course.run(network, some).float().cpu())
+            parts.append(run(network, some).float().cpu())
     return torch.cat(parts)
 
 
@@ -202,6 +232,7 @@ def turned(clips: Clips, number: int, showing: int) -> Clips:
         changed(clips.light),
         torch.where(back[:, :, 0], last, first),
         torch.where(back[:, :, 0], first, last),
+        clips.constants,
     )
 
 
@@ -252,12 +283,17 @@ def _shared(network: nn.Module, world: int) -> None:
         start += gradient.numel()
 
 
-def _stop_signal() -> Callable[[], bool]:
+@contextmanager
+def _asked_to_stop() -> Iterator[Callable[[], bool]]:
     """A question that is answered yes from the first SIGTERM or SIGINT on."""
     asked: list[int] = []
-    for kind in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(kind, lambda number, _: asked.append(number))
-    return lambda: bool(asked)
+    kinds = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(kind, lambda number, _: asked.append(number)) for kind in kinds]
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for kind, handler in zip(kinds, before, strict=True):
+            signal.signal(kind, handler)
 
 
 def _resume(path: Path, network: nn.Module, kept: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, float]:

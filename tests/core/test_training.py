@@ -1,0 +1,228 @@
+"""The training loop: it learns, it goes on where it was, it ends when asked, it runs in two processes."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from seqmatte.errors import SeqmatteError, WeightsError
+from seqmatte.networks import hstsg_compact, refiner
+from seqmatte.training import checkpoints, course, lessons, sheet, stages, train
+from seqmatte.training.scenes import shoot
+from seqmatte.training.unroll import over_clips
+
+TINY = course.Round(64, 2, 2)
+
+
+def tiny_network():
+    return refiner.build(width=8)
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    taught = stages.COURSES["refiner"]
+    stage = replace(taught.stages[0], steps=8, rounds=(TINY,))
+    monkeypatch.setitem(stages.COURSES, "tiny", replace(taught, build=tiny_network, stages=(stage,), check=TINY))
+
+
+def settings(folder, **values):
+    return train.Settings("tiny", folder, **{"check_every": 4, "warmup": 2, "device": "cpu", **values})
+
+
+def curve_of(folder):
+    return [(r["step"], r["loss"]) for r in sheet.read_curve(folder / "curve.jsonl")]
+
+
+def test_a_run_that_was_stopped_goes_on_along_the_same_curve(tiny, tmp_path):
+    torch.manual_seed(0)
+    whole = train.train(settings(tmp_path / "whole"), say=lambda line: None)
+    torch.manual_seed(0)
+    stops = iter([False, False, True])
+    train.walk(settings(tmp_path / "parts"), lambda line: None, lambda: next(stops))
+    assert [step for step, _ in curve_of(tmp_path / "parts")] == [1, 2, 3]
+    torch.manual_seed(99)
+    resumed = train.train(settings(tmp_path / "parts"), say=lambda line: None)
+    assert curve_of(tmp_path / "parts") == curve_of(tmp_path / "whole")
+    for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_run_leaves_weights_a_card_a_sheet_and_a_curve(tiny, tmp_path):
+    said = []
+    network = train.train(settings(tmp_path), said.append)
+    card = json.loads((tmp_path / "weights.json").read_text())
+    assert card["licence"] == "Apache-2.0"
+    assert card["steps"] == 8
+    assert card["bytes"] == (tmp_path / "weights.safetensors").stat().st_size
+    assert set(card["validation"]) >= {"MAD", "dtSSD"}
+    assert (tmp_path / "sheet.png").stat().st_size > 0
+    assert (tmp_path / "curve.png").stat().st_size > 0
+    assert [line.split()[1] for line in said] == ["4", "8"]
+    back = checkpoints.restore(tiny_network(), tmp_path / "weights")
+    for a, b in zip(network.state_dict().values(), back.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+
+
+def test_a_signal_ends_a_run_with_its_steps_saved(tmp_path):
+    lines = [
+        "import os, signal, sys",
+        "from pathlib import Path",
+        "from dataclasses import replace",
+        "from seqmatte.networks import refiner",
+        "from seqmatte.training import course, stages, train",
+        "taught = stages.COURSES['refiner']",
+        "shape = course.Round(64, 2, 2)",
+        "stage = replace(taught.stages[0], steps=100000, rounds=(shape,))",
+        "tiny = replace(taught, build=lambda: refiner.build(8), stages=(stage,), check=shape)",
+        "stages.COURSES['tiny'] = tiny",
+        "ask = lambda line: os.kill(os.getpid(), signal.SIGTERM)",
+        "train.train(train.Settings('tiny', Path(sys.argv[1]), check_every=3, device='cpu'), ask)",
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines), str(tmp_path)], env=environment(), timeout=100)
+    assert done.returncode == 0
+    assert checkpoints.load(tmp_path / "checkpoint.pt")["step"] == curve_of(tmp_path)[-1][0]
+
+
+def environment():
+    core = str(Path(train.__file__).parents[2])
+    return {**os.environ, "PYTHONPATH": core, "OMP_NUM_THREADS": "1"}
+
+
+def test_two_processes_share_their_gradients_and_stay_equal(tmp_path):
+    script = tmp_path / "two.py"
+    script.write_text(
+        "import sys, torch\n"
+        "from pathlib import Path\n"
+        "from dataclasses import replace\n"
+        "from seqmatte.networks import refiner\n"
+        "from seqmatte.training import course, stages, train\n"
+        "taught = stages.COURSES['refiner']\n"
+        "shape = course.Round(64, 2, 2)\n"
+        "stage = replace(taught.stages[0], steps=3, rounds=(shape,))\n"
+        "stages.COURSES['tiny'] = replace(taught, build=lambda: refiner.build(8), stages=(stage,), check=shape)\n"
+        "if __name__ == '__main__':\n"
+        "    rank, world = train._joined()\n"
+        "    torch.manual_seed(rank)\n"
+        "    kept = train.train(train.Settings('tiny', Path(sys.argv[1]), warmup=1, device='cpu'), print)\n"
+        "    total = sum(p.double().sum().item() for p in kept.parameters())\n"
+        "    Path(sys.argv[1], f'rank{rank}').write_text(f'{world} {total!r}')\n"
+        "    torch.distributed.destroy_process_group()\n"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0"]
+    command += ["--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", str(script), str(tmp_path)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr[-2000:]
+    first, second = (tmp_path / f"rank{rank}" for rank in (0, 1))
+    assert first.read_text() == second.read_text()
+    assert first.read_text().startswith("2 ")
+
+
+def test_the_rate_rises_stays_and_falls_to_nothing():
+    short, chosen = stages.COURSES["refiner"].shortened(1000), train.Settings("refiner", Path(), warmup=100)
+    rates = [train.rate_at(step, short, chosen) for step in (0, 99, 700, 875, 999)]
+    assert rates[0] == pytest.approx(1e-5)
+    assert rates[1] == rates[2] == pytest.approx(1e-3)
+    assert rates[3] == pytest.approx(5e-4)
+    assert rates[4] < 1e-7
+
+
+def test_averaged_weights_move_by_the_share_asked():
+    kept, network = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    expected = 0.9 * kept.weight.detach().clone() + 0.1 * network.weight
+    checkpoints.average(kept, network, keep=0.9)
+    torch.testing.assert_close(kept.weight, expected)
+
+
+def test_an_unknown_network_is_an_error_that_lists_the_courses(tmp_path):
+    with pytest.raises(SeqmatteError, match="hstsg-compact"):
+        train.train(train.Settings("nobody", tmp_path))
+
+
+def test_a_broken_checkpoint_is_named(tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"no")
+    with pytest.raises(WeightsError, match=r"checkpoint\.pt"):
+        checkpoints.load(tmp_path / "checkpoint.pt")
+
+
+def test_weights_for_another_network_are_refused(tmp_path):
+    checkpoints.export(tiny_network(), tmp_path / "a", {})
+    with pytest.raises(WeightsError, match="another network"):
+        checkpoints.restore(torch.nn.Linear(2, 2), tmp_path / "a")
+
+
+def test_a_page_of_samples_is_written(tmp_path):
+    sheet.samples(shoot(1, 2, 3, 32), tmp_path / "page.png", columns=1)
+    import cv2
+
+    page = cv2.imread(str(tmp_path / "page.png"))
+    assert page.shape == (2 * 32, 7 * 32, 3)
+    assert np.ptp(page) > 100
+
+
+@pytest.fixture
+def compact():
+    torch.manual_seed(1)
+    return hstsg_compact.build(widths=(8, 8, 16, 16), keys=(8, 8, 8), values=(4, 8, 8)).eval()
+
+
+def test_over_clips_gives_what_frame_by_frame_calls_give(compact):
+    clips = shoot(3, 2, 3, 48)
+    with torch.no_grad():
+        mattes = over_clips(compact, clips.plate, clips.guide)
+        first, memory = compact.begin(clips.plate[:, 0], clips.guide)
+        second, _, _, memory = compact(clips.plate[:, 1], memory)
+        third, mask, confidence, memory = compact(clips.plate[:, 2], memory)
+    for found, alpha in zip(mattes, (first.alpha, second, third), strict=True):
+        torch.testing.assert_close(found.alpha, alpha, rtol=1e-4, atol=1e-5)
+    assert mask.shape == confidence.shape == third.shape
+    assert len(memory.guided) == 1
+    assert len(memory.recent) == 2
+
+
+def test_every_parameter_of_the_compact_network_is_taught(compact):
+    compact.train()
+    clips = shoot(4, 2, 3, 64)
+    parts = lessons.propagation_lesson(compact, clips, step=4)
+    sum(parts.values()).backward()
+    untaught = [name for name, p in compact.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert untaught == []
+
+
+def test_a_sure_guide_is_believed_in_memory():
+    alpha = torch.full((1, 1, 2, 3), 0.4)
+    trimap = hstsg_compact.guide_planes(torch.tensor([[[[0, 0.5, 1], [0, 0.5, 1]]]]), "trimap")
+    given = hstsg_compact.guide_planes(torch.full((1, 1, 2, 3), 0.7), "alpha")
+    drawn = hstsg_compact.guide_planes(torch.ones(1, 1, 2, 3), "mask")
+    assert hstsg_compact.settled(alpha, trimap)[0, 0, 0].tolist() == pytest.approx([0, 0.4, 1])
+    assert hstsg_compact.settled(alpha, given).unique().tolist() == pytest.approx([0.7])
+    assert hstsg_compact.settled(alpha, drawn).unique().tolist() == pytest.approx([0.4])
+
+
+def test_the_refiner_leaves_everything_outside_the_band_alone_and_tiles_like_the_whole():
+    torch.manual_seed(2)
+    network = refiner.build().eval()
+    torch.nn.init.normal_(network.leave[1].weight, std=0.05)
+    plate, alpha = torch.rand(1, 3, 64, 240), torch.rand(1, 1, 64, 240)
+    band = (torch.rand(1, 1, 64, 240) > 0.3).float()
+    with torch.no_grad():
+        whole = network(plate, alpha, band)
+        left = network(*(x[..., :160] for x in (plate, alpha, band)))
+    assert torch.equal(whole[band == 0], alpha[band == 0])
+    assert (whole - alpha).abs().max() > 0.01
+    torch.testing.assert_close(
+        left[..., : 160 - refiner.MARGIN], whole[..., : 160 - refiner.MARGIN], rtol=1e-4, atol=1e-6
+    )
+
+
+def test_the_shipped_networks_keep_to_their_sizes():
+    def count(network):
+        return sum(p.numel() for p in network.parameters())
+
+    assert count(hstsg_compact.build()) < 6_000_000
+    assert count(refiner.build()) < 500_000
