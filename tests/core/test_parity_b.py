@@ -5,6 +5,7 @@ of the same layout is taken from SEQMATTE_PARITY_DIR. FBA divides by |F - B|^2 +
 layers: in float32 the references themselves are 3e-4 off, so it is held to 1e-4 in double precision.
 """
 
+import dataclasses
 import json
 import os
 import re
@@ -114,15 +115,16 @@ def files(*starts):
     return [file.stem for file in sorted(FOLDER.glob("*.npz")) if file.stem.startswith(starts)]
 
 
-def offsets(probes, attention, shape):
-    """Where each patch looks most, relative to the middle: what the authors draw."""
-    guidance, _, unknown = attention
-    queries, keys, itself = probes.keys(guidance, unknown)
-    rows, columns = shape
-    best = (
-        guided_attention.attention(queries[0], keys[0], itself[0], 0, rows * columns).argmax(dim=0).view(rows, columns)
-    )
-    return torch.stack((best // columns - rows // 2, best % columns - columns // 2))[None]
+def looked_at(attention, inputs, offset):
+    """How much less each patch looks where the reference looks most than where it looks most itself."""
+    guidance, _, unknown = inputs
+    queries, keys, itself = attention.keys(guidance, unknown)
+    rows, columns = offset.shape[-2:]
+    shares = guided_attention.attention(queries[0], keys[0], itself[0], 0, rows * columns)
+    # The references give it relative to the middle, as the authors draw it.
+    row, column = offset[0].long() + torch.tensor((rows // 2, columns // 2))[:, None, None]
+    place = (row * columns + column).flatten()
+    return shares.amax(0) - shares.gather(0, place[None])[0]
 
 
 @pytest.mark.parametrize("name", files("gca"))
@@ -138,8 +140,7 @@ def test_gca_gives_the_reference_alpha_and_looks_where_the_reference_looks(name)
     for index, (module, inputs) in enumerate(looks, 1):
         scales = torch.cat(module.scales(inputs[2]), 1)
         np.testing.assert_allclose(scales, vector[f"softmax_scale_{index}"], rtol=1e-5)
-        expected = vector[f"offset_{index}"]
-        assert torch.equal(offsets(module, inputs, expected.shape[-2:]), expected.long())
+        assert looked_at(module, inputs, vector[f"offset_{index}"]).max() < 1e-5
 
 
 @torch.no_grad()
@@ -269,7 +270,7 @@ def test_trimap_propagation_gives_the_reference_shares(name):
                 values = torch.cat((torch.zeros_like(kept[:1]), kept)).flatten().double().numpy()
                 samples = values[np.round(np.linspace(0, values.size - 1, 16)).astype(int)]
                 whole = np.concatenate(((values.mean(), values.std(ddof=1), values.min(), values.max()), samples))
-                np.testing.assert_allclose(whole, vector[f"{stored}_probe"], atol=LIMIT)
+                np.testing.assert_allclose(whole, vector[f"{stored}_probe"], rtol=1e-5, atol=LIMIT)
                 assert values.size == np.prod(vector.arrays[f"{stored}_shape"])
         made.append(network(frame, memory.keys, memory.values))
         shares = tgm.shares_of(made[-1])
@@ -439,6 +440,12 @@ class Clip:
         layers = (vector["alpha_u8"][:, None] / 255, *colours, torch.from_numpy(np.stack(self.bands))[:, None].float())
         self.truths = [losses_trimap.Truth(*frame) for frame in zip(*(x.split(1) for x in layers), strict=True)]
 
+    def doubled(self):
+        """The same in double precision."""
+        names = [field.name for field in dataclasses.fields(losses_trimap.Truth)]
+        self.truths = [losses_trimap.Truth(*(getattr(t, name).double() for name in names)) for t in self.truths]
+        return self
+
     def coded(self, base):
         for trimap, band, truth in zip(self.trimaps, self.bands, self.truths, strict=True):
             picture = (truth.image - MEAN[:, None, None]) / DEVIATION[:, None, None]
@@ -457,6 +464,8 @@ def filled_for_losses(vector, base, attend):
 def test_the_losses_of_a_clip_and_of_a_frame_are_the_reference_ones(name, base):
     vector = Vector(name)
     clip, network = Clip(vector), filled_for_losses(vector, base, True)
+    if base == "fba":
+        clip, network = clip.doubled(), network.double()
     frames, truths = list(clip.coded(base)), clip.truths
     middle = range(1, len(frames) - 1)
     kept = [network.extract(frame) for frame in frames]
