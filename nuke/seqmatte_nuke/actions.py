@@ -175,7 +175,7 @@ def _solved(job: Job) -> None:
             if "frame" in job.error.data:
                 kept.failed = {int(job.error.data["frame"]): str(job.error)}
         else:
-            kept.outcome = "cancelled" if job.cancelled else "ready"
+            kept.outcome = "ready" if len(job.answers) == len(job.parts) else "cancelled"
         record.write(part.folder, kept)
     group = node.by_uid(job.uid)
     if group is not None:

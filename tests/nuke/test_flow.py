@@ -1,0 +1,263 @@
+"""What an artist does, from the first matte to a farm without the adapter: strict stand-in, real engine, real EXRs."""
+
+import hashlib
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ALL = list(range(1, 13))
+
+
+def digests(files):
+    return {frame: file and hashlib.sha256(Path(file).read_bytes()).hexdigest() for frame, file in files.items()}
+
+
+def until_told(script, word):
+    script.nuke.pump(lambda: any(word in line for line in script.nuke.told + script.nuke.printed))
+
+
+def move_mask(script, *frames):
+    """An artist moves the roto on some frames."""
+    for frame in frames:
+        script.masks[frame] = script.masks[frame - 1].copy()
+
+
+def test_a_plate_that_is_read_as_it_is_is_never_written_again(script):
+    script.solve()
+    assert script.written == [("MatteMaskWrite", 3, "main")]
+    shot = json.loads((script.results / "shot.json").read_text())
+    assert shot["plate"] == str(script.tiny.plate).replace("####", "%04d")
+
+
+def test_a_plate_with_work_on_it_is_written_as_raw_float_and_gives_the_same_matte(script):
+    script.solve()
+    direct = {frame: script.read_pixels(path) for frame, path in script.shown().items()}
+    grade = script.nuke.createNode("Grade", inpanel=False)
+    grade.setInput(0, script.read)
+    script.node.setInput(0, grade)
+    script.solve()
+    assert [row for row in script.written if row[0] == "MattePlateWrite"] == [
+        ("MattePlateWrite", frame, "main") for frame in ALL
+    ]
+    for frame, path in script.shown().items():
+        assert (script.read_pixels(path) == direct[frame]).all()
+
+
+def test_the_nodes_own_writes_are_disabled_whenever_a_script_could_be_saved(script):
+    states = []
+    render = script.nuke.hooks.render
+
+    def watched(write, *rest):
+        states.append((write.name(), script.node.node("MattePlateWrite")["disable"].value()))
+        render(write, *rest)
+
+    script.nuke.hooks.render = watched
+    script.solve()
+    assert states == [("MatteMaskWrite", True)]
+    assert all(script.node.node(name)["disable"].value() for name in ("MattePlateWrite", "MatteMaskWrite"))
+
+
+def test_a_correction_changes_the_frames_that_it_reaches_and_no_other(script):
+    script.node["keys"].setValue("3 9")
+    script.solve()
+    before = digests(script.shown())
+    move_mask(script, 9)
+    script.solve("check")
+    assert "stale 7-12" in script.node["status"].value()
+    assert script.node["status"].value().startswith("stale, 6/12 ready")
+    walked = script.folder / "walked"
+    script.solve()
+    after = digests(script.shown())
+    assert {frame for frame in ALL if before[frame] != after[frame]} == set(range(7, 13))
+    assert script.node["status"].value().startswith("ready, 12/12")
+    assert not walked.exists()
+
+
+def test_an_undo_finds_the_old_results_and_computes_nothing(script):
+    script.node["toy__walked"].setValue(str(script.folder / "walked"))
+    script.node["keys"].setValue("3 9")
+    script.solve()
+    before, old_mask = digests(script.shown()), script.masks[9]
+    move_mask(script, 9)
+    script.solve()
+    (script.folder / "walked").unlink()
+    script.masks[9] = old_mask
+    script.solve()
+    assert digests(script.shown()) == before
+    assert not (script.folder / "walked").exists()
+
+
+def test_solve_from_here_and_this_frame_make_only_what_they_say(script):
+    script.nuke.frame(10)
+    script.solve("solve_from_here")
+    assert [frame for frame, file in script.shown().items() if file] == [10, 11, 12]
+    assert script.node["status"].value().startswith("partial, 3/12 ready")
+    script.nuke.frame(5)
+    script.solve("solve_frame")
+    assert [frame for frame, file in script.shown().items() if file] == [5, 10, 11, 12]
+
+
+def test_frames_arrive_while_the_rest_is_computed(script, monkeypatch):
+    from seqmatte_nuke import actions, session
+
+    monkeypatch.setattr(actions, "SHOWN_SECONDS", 0.0)
+    gate = script.gate(1, 2, 3, 4, 5)
+    script.press("solve")
+    script.nuke.pump(lambda: "4/12 ready" in script.node["status"].value())
+    assert script.node["status"].value().startswith("solving")
+    assert script.node.node("MatteResult")["version"].value() > 0
+    assert script.nuke.boxes == ["SeqMatte: SeqMatte1"]
+    assert session.running(script.node["seqmatte_uid"].value()).done >= 4
+    assert script.nuke.label_of(script.node).startswith("SeqMatte1\n4/12")
+    script.open_all(gate)
+    script.finish()
+    assert script.nuke.boxes == []
+    assert script.nuke.label_of(script.node) == "SeqMatte1"
+
+
+@pytest.mark.parametrize("how", ["button", "progress box"])
+def test_a_cancel_stops_and_keeps_what_is_finished(script, monkeypatch, how):
+    from seqmatte_nuke import actions, session
+
+    monkeypatch.setattr(actions, "SHOWN_SECONDS", 0.0)
+    monkeypatch.setattr(session, "LOOK_SECONDS", 0.01)
+    gate = script.gate(1, 2, 3, 4, 5, 6)
+    script.press("solve")
+    script.nuke.pump(lambda: "5/12 ready" in script.node["status"].value())
+    if how == "button":
+        script.press("cancel")
+    else:
+        script.nuke.cancel_pressed = True
+        job = session.running(script.node["seqmatte_uid"].value())
+        script.nuke.pump(lambda: job.cancelled)
+    script.open_all(gate)
+    script.finish()
+    assert script.node["status"].value().startswith("cancelled, ")
+    finished = [frame for frame, file in script.shown().items() if file]
+    assert 5 <= len(finished) <= 7
+    script.nuke.cancel_pressed = False
+    script.solve()
+    assert script.node["status"].value().startswith("ready, 12/12")
+
+
+def test_a_second_solve_waits_for_the_first(script):
+    gate = script.gate()
+    script.press("solve")
+    script.press("solve")
+    assert script.nuke.told == ["This node is being solved. Cancel it first."]
+    script.open_all(gate)
+    script.finish()
+
+
+def test_the_worst_frames_come_first_when_asked_for_problems(script):
+    script.solve()
+    visited = []
+    for _ in range(12):
+        script.press("next_problem")
+        visited.append(script.nuke.frame())
+    assert visited == sorted(ALL, key=lambda frame: (1 / (1 + frame % 7), frame))
+    script.press("next_problem")
+    assert script.nuke.frame() == visited[0]
+
+
+def test_a_frame_that_fails_is_named_and_comes_first(script):
+    script.node["toy__trouble"].setValue("weights")
+    script.node["toy__frame"].setValue(8)
+    script.solve()
+    assert script.node["status"].value().startswith("failed")
+    assert "weights of toy are missing" in script.node["status"].value()
+    assert any("weights of toy are missing" in line for line in script.nuke.printed)
+
+
+def test_a_plate_frame_that_is_missing_is_named(script):
+    os.unlink(script.tiny.plate.path(8))
+    script.solve()
+    assert script.node["status"].value().startswith("failed")
+    assert "8" in script.node["status"].value().split("\n")[1]
+
+
+def test_each_view_is_solved_for_itself(script):
+    script.nuke._views[:] = ["left", "right"]
+    script.solve()
+    assert script.written == [("MatteMaskWrite", 3, "left"), ("MatteMaskWrite", 3, "right")]
+    left, right = script.shown("left"), script.shown("right")
+    assert all(left.values()) and all(right.values()) and left != right
+    assert digests(left) == digests(right)
+    script.node["view_names"].setValue("middle")
+    script.press("solve")
+    assert script.nuke.told == ["There is no view 'middle' in this script; there are left, right."]
+
+
+def test_an_overscan_plate_and_its_matte_have_the_same_windows(script, tmp_path):
+    from seqmatte import exr
+    from seqmatte.layer import Header
+    from shots import write_tiny_shot
+
+    header = Header((-6, 3, 64, 48), (0, 0, 52, 60), 2.0)
+    script.read_other(write_tiny_shot(tmp_path / "overscan", header=header))
+    script.solve()
+    made = exr.read(script.shown()[7]).header
+    assert (made.data, made.display, made.pixel_aspect) == (header.data, header.display, 2.0)
+
+
+def test_proxy_mode_is_off_while_guides_are_written_and_on_again_whatever_happens(script):
+    proxies = []
+    script.nuke.root()["proxy"].setValue(True)
+
+    def stopped(write, frame, view, path):
+        proxies.append(script.nuke.root()["proxy"].value())
+        raise RuntimeError("Cancelled")
+
+    script.nuke.hooks.render = stopped
+    script.press("solve")
+    assert proxies == [False]
+    assert script.nuke.root()["proxy"].value() is True
+    assert script.nuke.told == ["Nuke stopped while it wrote frames for the engine: Cancelled"]
+    assert script.node.node("MatteMaskWrite")["disable"].value() is True
+
+
+def test_the_mask_is_written_as_raw_float_without_remarks(script):
+    write = script.node.node("MatteMaskWrite")
+    found = {name: write[name].value() for name in ("raw", "datatype", "channels", "metadata", "autocrop", "file_type")}
+    assert found == {
+        "raw": True,
+        "datatype": "32 bit float",
+        "channels": "alpha",
+        "metadata": "no metadata",
+        "autocrop": False,
+        "file_type": "exr",
+    }
+
+
+def test_a_farm_job_solves_the_node_elsewhere(script):
+    """The bundle's tasks, run by the command line with a cache of their own, give what the node gives."""
+    script.node["keys"].setValue("3 9")
+    script.solve("bundle")
+    bundle = script.results / "farm"
+    job = json.loads((bundle / "template.json").read_text())
+    tasks = job["steps"][0]["parameterSpace"]["taskParameterDefinitions"][0]["range"]
+    assert tasks == ["1-2", "3-6", "7-8", "9-12"]
+    for task in tasks:
+        command = [os.environ["SEQMATTE_PYTHON"], "-m", "seqmatte", "matte", str(bundle / "shot.json"), "--only", task]
+        subprocess.run([*command, "--cache", str(script.folder / "farm cache")], check=True, capture_output=True)
+    script.press("reload")
+    made = {frame: str(script.results / f"matte/matte.{frame:04d}.exr") for frame in ALL}
+    from_farm = digests(made)
+    script.solve()
+    assert digests(script.shown()) == from_farm
+
+
+def test_without_a_window_a_batch_solves_and_fails_loudly(script):
+    script.nuke.GUI = False
+    script.press("solve")
+    assert all(script.shown().values())
+    script.node["keys"].setValue("")
+    with pytest.raises(RuntimeError, match="No key frames"):
+        script.press("solve")
+    script.node["keys"].setValue("3")
+    os.unlink(script.tiny.plate.path(8))
+    with pytest.raises(RuntimeError, match="8"):
+        script.press("solve")
