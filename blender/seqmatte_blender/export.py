@@ -93,7 +93,7 @@ def _scratch(scene: Any) -> Iterator[Any]:
     made = scene.copy()
     tree = None
     if compositor.IS_5:
-        made.compositing_node_group = tree = compositor.tree_of(scene).copy()
+        made.compositing_node_group = tree = compositor.tree_made(scene).copy()
     render = made.render
     render.use_sequencer, render.use_compositing = False, True
     render.resolution_percentage = 100

@@ -89,7 +89,7 @@ def folder(group: Any) -> str:
     image = group.nodes[RESULT].image
     if image is None or (image.filepath.startswith("//") and not bpy.data.filepath):
         return ""
-    return os.path.dirname(os.path.normpath(bpy.path.abspath(image.filepath)))
+    return os.path.dirname(os.path.normpath(str(bpy.path.abspath(image.filepath))))
 
 
 def results(group: Any) -> FramePath:
@@ -148,7 +148,7 @@ def _identify(group: Any) -> None:
 
 
 def _uid(group: Any) -> str:
-    return group.seqmatte.uid if group.bl_idname == "CompositorNodeTree" else ""
+    return str(group.seqmatte.uid) if group.bl_idname == "CompositorNodeTree" else ""
 
 
 def _same(one: Any, other: Any) -> bool:

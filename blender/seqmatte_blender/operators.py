@@ -3,6 +3,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from typing import Any
 
 import bpy
@@ -26,6 +27,8 @@ class _OnNode:
     """An operator on one Matte node."""
 
     node: StringProperty(options={"SKIP_SAVE", "HIDDEN"})
+    report: Callable[[set[str], str], None]  # Blender's own
+    properties: Any
 
     def matte(self, context: Any) -> Any | None:
         found = active(context, self.node)

@@ -27,6 +27,7 @@ from .seqlink.client import Call, Worker, WorkerError
 _RESULT = re.compile(r"matte\.(\d+)\.exr")
 TICK = 0.2
 RELOAD_EVERY = 1.0
+FARM_TASK = 16
 
 # What stops a job with a sentence instead of a traceback.
 PROBLEMS = (
@@ -217,11 +218,23 @@ def _check(job: Job, shot: Shot, guides: dict[int, str]) -> Iterator[None]:
     stale = missing & job.record.confidence
     job.record.stale = str(stale) if stale else ""
     if job.work.kind == "farm":
-        job.work.write_farm_job(shot, [FrameRange.parse(text) for text in answer["tasks"]])
-        return _finish(job, "written")
+        return _hand_over(job, shot, guides, [FrameRange.parse(text) for text in answer["tasks"]], cached)
     if cached and job.record.shot:
         yield from _render(job, shot, cached)
     _finish(job, "checked")
+
+
+def _hand_over(job: Job, shot: Shot, guides: dict[int, str], tasks: list[FrameRange], cached: FrameRange) -> None:
+    """Writes the job for a farm, which then makes the frames of the tasks instead of us."""
+    shared = settings.load().cache
+    if not shared:  # the farm cannot see what is cached here
+        tasks = tasks + [cached[at : at + FARM_TASK] for at in range(0, len(cached), FARM_TASK)]
+    _begin(job, shot, guides)
+    job.work.write_farm_job(shot, tasks, shared)
+    for frame in FrameRange(frame for each in tasks for frame in each):
+        job.record.confidence.pop(frame, None)
+        job.record.source.pop(frame, None)
+    _finish(job, "written")
 
 
 def _frames(text: str) -> FrameRange:

@@ -23,6 +23,7 @@ WORDS = {
     "stale": "some frames no longer fit their keys: press Solve",
     "cancelled": "stopped; finished frames stay",
     "failed": "see the message",
+    "at the farm": "the job is written; press Reload as frames come",
     "results missing": "the folder of results is not where it was: press Solve, or set the folder",
 }
 
@@ -56,7 +57,7 @@ def of(group: Any) -> Status:
     there = _there(group)
     shift = kept.shift
     wanted = FrameRange(range(group.seqmatte.start, group.seqmatte.end + 1))
-    shown = FrameRange(frame - shift for frame in FrameRange(kept.confidence) & there)
+    shown = wanted & FrameRange(frame - shift for frame in there)
     stale = FrameRange(frame - shift for frame in kept.stale_frames) & shown
     missing = wanted - shown
     failed = {frame - shift: text for frame, text in kept.failed.items()}
@@ -132,6 +133,8 @@ def _word(group: Any, kept: Record, wanted: FrameRange, shown: FrameRange, stale
         return kept.outcome
     if stale:
         return "stale"
+    if kept.outcome == "written" and wanted - shown:
+        return "at the farm"
     if not shown:
         return "results missing" if _was_shown(group) else "not solved"
     return "partial" if wanted - shown else "ready"

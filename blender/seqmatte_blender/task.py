@@ -18,7 +18,7 @@ from typing import Any
 import bpy
 
 from . import background, export, node, scene
-from .seqlink import FramePath, FrameRange, Guide, Shot
+from .seqlink import FramePath, FrameRange, Guide, Shot, farm
 from .seqlink.client import stripped
 
 
@@ -37,8 +37,8 @@ class Task:
 
     kind: str
     uid: str
-    scene: str
-    node: str
+    scene_name: str
+    node_name: str
     folder: str
     plate: scene.Plate
     keys: tuple[Key, ...]
@@ -70,18 +70,16 @@ class Task:
         made = [Guide(key.frame + shift, guides[key.frame], key.kind) for key in self.keys]
         return self.blank.replace(guides=tuple(made))
 
-    def write_farm_job(self, shot: Shot, tasks: list[FrameRange]) -> None:
+    def write_farm_job(self, shot: Shot, tasks: list[FrameRange], cache: str) -> None:
         """The Shot and an OpenJD job beside the results; what the farm makes lands where the node reads."""
-        from .seqlink import farm
-
         whole = shot.replace(out=self.results)
         with open(os.path.join(self.folder, "shot.json"), "w", encoding="utf-8") as stream:
             stream.write(whole.to_json() + "\n")
-        farm.write_bundle(whole, tasks, os.path.join(self.folder, "farm"))
+        farm.write_bundle(whole, tasks, os.path.join(self.folder, "farm"), cache=cache)
 
     def _here(self) -> Iterator[tuple[int, str]]:
         index = {each: i for i, each in enumerate(self.wanted)}
-        for each, path in export.rendered(self.scene, self.node, list(self.wanted)):
+        for each, path in export.rendered(self.scene_name, self.node_name, list(self.wanted)):
             yield index[each], path
 
     def _in_second_blender(self) -> Iterator[tuple[int, str]]:
@@ -91,7 +89,7 @@ class Task:
             bpy.ops.wm.save_as_mainfile(filepath=copy, copy=True, check_existing=False)
             rows = [asdict(each) for each in self.wanted]
             with open(job, "w", encoding="utf-8") as stream:
-                json.dump({"blend": copy, "scene": self.scene, "node": self.node, "wanted": rows}, stream)
+                json.dump({"blend": copy, "scene": self.scene_name, "node": self.node_name, "wanted": rows}, stream)
             yield from _lines_of(copy, job)
         finally:
             shutil.rmtree(folder, ignore_errors=True)

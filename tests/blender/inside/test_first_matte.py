@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import bpy
@@ -119,20 +120,34 @@ def test_options_are_sent_only_where_they_differ_from_their_defaults(comp: rig.C
     assert comp.record().shot["params"] == {"guide_flow": {"inner": 2.3}}
 
 
-def test_the_farm_job_holds_the_shot_and_writes_where_the_node_reads(comp: rig.Comp, head):
-    comp.key(1001)
+def test_the_farm_job_holds_the_shot_and_what_it_makes_is_what_the_node_shows(tmp_path: Path, engine: str):
+    comp = rig.Comp(tmp_path, count=3, seed=12)
+    comp.key(1001, source="MASK", mask=rig.mask("Head", comp.disc(1001)))
     assert bpy.ops.seqmatte.farm(node=comp.matte.name) == {"FINISHED"}
     folder = comp.result(1001).parent
     shot = json.loads((folder / "shot.json").read_text("utf-8"))
-    assert shot["out"] == str(folder / "matte.####.exr") and (folder / "farm" / "template.json").exists()
+    template = json.loads((folder / "farm" / "template.json").read_text("utf-8"))
+    (tasks,) = template["steps"][0]["parameterSpace"]["taskParameterDefinitions"]
+    assert shot["out"] == str(folder / "matte.####.exr") and tasks["range"] == ["1001-1003"]
+    assert comp.status.word == "at the farm"
+
+    ran = subprocess.run([engine, "-m", "seqmatte", "matte", str(folder / "shot.json")], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    bpy.ops.seqmatte.reload(node=comp.matte.name)
+    assert comp.status.word == "ready"
+    np.testing.assert_array_equal(comp.render(1002), rig.read(comp.result(1002)))
+    assert comp.render(1002)[:, :, 3].max() == 1.0
+    delivered = comp.digests()
+    comp.solve()
+    assert comp.digests() == delivered
 
 
 def test_results_outside_a_shortened_range_are_removed_so_that_none_is_shown(comp: rig.Comp, head):
-    comp.key(1003)
+    comp.key(1004)
+    comp.solve(start="ALL")
+    comp.group.seqmatte.start = 1004
     comp.solve()
-    comp.group.seqmatte.start = 1003
-    comp.solve()
-    assert sorted(comp.digests()) == [1003, 1004, 1005]
+    assert sorted(comp.digests()) == [1004, 1005]
 
 
 def test_clear_removes_what_we_wrote_and_nothing_else(comp: rig.Comp, head):
