@@ -149,8 +149,10 @@ def _completed(key: Tensor, value: Tensor, state: State | None) -> tuple[Tensor,
 
 
 def _followed(key: Tensor, value: Tensor, state: State | None) -> State:
-    keys, values = (key, value) if state is None else (state.keys[:, 0], state.values[:, 0])
-    seen = key.new_zeros(1) if state is None else state.seen
+    if state is None:
+        keys, values, seen = torch.zeros_like(key), torch.zeros_like(value), key.new_zeros(1)
+    else:
+        keys, values, seen = state.keys[:, 0], state.values[:, 0], state.seen
     return State(torch.stack((key, keys), 1), torch.stack((value, values), 1), seen + 1)
 
 

@@ -54,8 +54,8 @@ def band(height: int, width: int) -> Tensor:
 
 
 def _recurrent(network: Any, height: int, width: int) -> Inputs:
-    plate = picture(3, height, width)
-    return {"plate": plate, "state": network.blank_state(plate)}
+    *_, state = network(picture(3, height, width))
+    return {"plate": picture(3, height, width, 1), "state": state}
 
 
 def _bgm1(network: Any, height: int, width: int) -> Inputs:
@@ -76,7 +76,9 @@ def _stcn(network: STCN, height: int, width: int) -> Inputs:
 
 
 def _hmmn(network: hmmn.HMMN, height: int, width: int) -> Inputs:
-    first = network.memorise(picture(3, height, width), block(height, width))
+    # Two targets, so that each sees another's mask.
+    masks = torch.cat((block(height, width), band(height, width)))
+    first = network.memorise(picture(3, height, width), masks)
     return {"frame": picture(3, height, width, 1), "state": hmmn.State(first, first, (first,), None)}
 
 
@@ -147,6 +149,20 @@ def _tcvom(network: Any, height: int, width: int) -> Inputs:
     return {"before": before, "current": current, "after": after, "unknown": band(height, width)}
 
 
+def _tgm(network: Any, height: int, width: int) -> Inputs:
+    shares = _one_hot(height, width)
+    memory = network.remember(None, _normalised(height, width), shares)
+    return {"frame": _normalised(height, width, 1), "keys": memory.keys, "values": memory.values}
+
+
+def _dvm(network: Any, height: int, width: int) -> Inputs:
+    # Its strips of seven need seven cells at 1/32.
+    width = max(width, 224)
+    seeds = range(network.fusion.shift + network.step)
+    frames = [torch.cat((_normalised(height, width, seed), _scalar(height, width)), 1) for seed in seeds]
+    return {"x": torch.cat(frames)}
+
+
 INPUTS: Mapping[str, Callable[[Any, int, int], Inputs]] = {
     "amm": _recurrent,
     "bgm1": _bgm1,
@@ -154,6 +170,7 @@ INPUTS: Mapping[str, Callable[[Any, int, int], Inputs]] = {
     "context_aware": _context_aware,
     "context_motion": _recurrent,
     "dim": _dim,
+    "dvm": _dvm,
     "fba": _fba,
     "gca": _gca,
     "hmmn": _hmmn,
@@ -163,4 +180,5 @@ INPUTS: Mapping[str, Callable[[Any, int, int], Inputs]] = {
     "rvm": _recurrent,
     "stcn": _stcn,
     "tcvom": _tcvom,
+    "tgm": _tgm,
 }

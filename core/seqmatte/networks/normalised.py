@@ -39,7 +39,8 @@ class _Spectrum(nn.Module):
             self.turn()
         # Copies, because a later call of the same pass turns the vectors in place.
         u, v = self.weight_u.clone(), self.weight_v.clone()
-        return self.weight_bar / torch.dot(u, self.weight_bar.flatten(1) @ v)
+        # Written as sums, which autocast leaves in float32, as the estimate needs.
+        return self.weight_bar / (u * (self.weight_bar.flatten(1) * v).sum(1)).sum()
 
 
 class SpectralConv(nn.Module):
