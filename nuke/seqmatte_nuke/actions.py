@@ -164,6 +164,7 @@ def _frame_came(job: Job, part: Part, event: Event) -> None:
     if session.due(job, SHOWN_SECONDS):
         group = node.by_uid(job.uid)
         if group is not None:
+            _look_at_result(job, group)
             _refresh(group)
 
 
@@ -179,11 +180,19 @@ def _solved(job: Job) -> None:
         record.write(part.folder, kept)
     group = node.by_uid(job.uid)
     if group is not None:
-        if job.error is None and str(group["show"].value()) == "plate":
-            group["show"].setValue("result")
+        if any(record.read(part.folder).confidence for part in job.parts):
+            _look_at_result(job, group)
         _refresh(group)
     if job.error is not None and not job.error.cancelled:
         _tell_later(str(job.error))
+
+
+def _look_at_result(job: Job, group: nuke.Group) -> None:
+    """Turns from the plate to the result, once a job: an artist who turns back wants the plate."""
+    if not job.looked:
+        job.looked = True
+        if str(group["show"].value()) == "plate":
+            group["show"].setValue("result")
 
 
 def _checked(job: Job) -> None:

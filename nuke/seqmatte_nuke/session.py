@@ -52,6 +52,7 @@ class Job:
     total: int = 0
     seconds_left: float | None = None
     shown_at: float = 0.0
+    looked: bool = False
     call: Call | None = None
 
     def cancel(self) -> None:
