@@ -24,6 +24,7 @@ HOME = Path(_home.name)
 os.environ["BLENDER_USER_RESOURCES"] = str(HOME / "user")
 os.environ["SEQMATTE_SETTINGS"] = str(HOME / "settings.json")
 os.environ["SEQMATTE_CACHE"] = str(HOME / "cache")
+os.environ["SEQMATTE_HOME"] = str(HOME / "engine")
 # Tiny pictures gain nothing from threads, and several suites may share a machine.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.pop("SEQMATTE_PYTHON", None)
