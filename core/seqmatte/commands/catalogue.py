@@ -12,6 +12,7 @@ examples:
   seqmatte methods
   seqmatte methods --long
   seqmatte methods --json
+  seqmatte methods --markdown
 """
 
 
@@ -21,12 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "--long", action="store_true", help="also the networks: parameters and GMACs, ours and published"
         )
+        parser.add_argument("--markdown", action="store_true", help="every option as tables, as the README has them")
     parser.epilog = EPILOG
 
 
 def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(catalogue(), indent=1, ensure_ascii=False))
+    elif args.command == "methods" and args.markdown:
+        print(markdown())
     elif args.command == "recipes":
         _print_recipes()
     else:
@@ -56,6 +60,29 @@ def catalogue() -> dict[str, Any]:
     }
 
 
+def markdown() -> str:
+    """Recipes and every option as tables: the generated part of the README."""
+    found = catalogue()
+    lines = ["| recipe | methods | what it is |", "|---|---|---|"]
+    lines += [f"| `{row['name']}` | {' > '.join(row['methods'])} | {row['summary']} |" for row in found["recipes"]]
+    for method in found["methods"]:
+        lines += [
+            "",
+            f"**{method['name']}**: {method['summary']}",
+            "",
+            "| option | default | limits | |",
+            "|---|---|---|---|",
+        ]
+        for row in method["params"]:
+            limits = ", ".join(row["choices"]) if row["choices"] else _limits(row)
+            lines.append(f"| `{method['name']}.{row['name']}` | {row['default']} | {limits} | {row['help']} |")
+    return "\n".join(lines)
+
+
+def _limits(row: dict[str, Any]) -> str:
+    return "" if row["low"] is None else f"{row['low']} to {row['high']}"
+
+
 def _summary(name: str) -> str:
     from seqmatte.recipe import method_class
 
@@ -74,7 +101,7 @@ def _print_methods() -> None:
     for method in catalogue()["methods"]:
         print(f"{method['name']}: {method['summary']}")
         for option in method["params"]:
-            limits = f", {option['low']} to {option['high']}" if option["low"] is not None else ""
+            limits = f", {_limits(option)}" if option["low"] is not None else ""
             choices = f", one of {', '.join(option['choices'])}" if option["choices"] else ""
             print(f"    {method['name']}.{option['name']} = {option['default']}{limits}{choices}")
             print(f"        {option['help']}")
