@@ -49,7 +49,9 @@ def positions_below(positions: Tensor, width: int, factor: int) -> Tensor:
 
     width: of the coarse grid. The finer grid is exactly factor times as large in both directions.
     """
-    row, column = torch.div(positions, width, rounding_mode="floor"), positions % width
+    row = torch.div(positions, width, rounding_mode="floor")
+    # Not the remainder, which cannot be exported for a width that is open.
+    column = positions - row * width
     step = torch.arange(factor, device=positions.device)
     rows = (row.unsqueeze(2) * factor + step.view(1, 1, -1, 1)).unsqueeze(3)
     columns = (column.unsqueeze(2) * factor + step.view(1, 1, -1, 1)).unsqueeze(2)
