@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,8 @@ _NEAR_SAMPLES = 3
 # Encoded noise of a plate: residuals beyond a few of these are not explained.
 _NOISE = 0.02
 _BINS = 24
+# What a colour that only one side has is worth beside the pairs.
+_KNOWN = 0.3
 
 
 @dataclass(frozen=True)
@@ -30,14 +34,24 @@ class Opinion:
 
 
 def opinion(
-    plate: Plane, sure_subject: Mask, sure_background: Mask, asked: Mask, behind: Background, palette: Plane
+    plate: Plane,
+    sure_subject: Mask,
+    sure_background: Mask,
+    asked: Mask,
+    behind: Background,
+    palette: Plane,
+    colours: Colours,
+    left_behind: Plane,
+    followed: Background | None = None,
 ) -> Opinion:
     """Alpha of the pixels asked for, by pairs of a subject's and a background's colour.
 
     Each pair that could have mixed the pixel gives an alpha, weighted by how well it explains the pixel and by how
     near it was found (in the spirit of K. He et al., "A Global Sampling Method for Alpha Matting", CVPR 2011,
     equations 3 to 5); the mean and the spread of these are given, instead of the best pair. plate: h x w x 3, encoded.
-    palette: k x 3, the subject's colours on the guided frames.
+    palette: k x 3, the subject's colours on the guided frames. left_behind: h x w, 0..1,
+    whether a pixel moves as the background does while the subject does not. followed: a
+    second guess at the background, which has gone with each pixel's own motion.
     """
     asked_at = np.flatnonzero(asked)
     alpha, variance = sure_subject.astype(np.float32), np.full(asked.shape, 1e-4, np.float32)
@@ -46,7 +60,11 @@ def opinion(
     pixel = plate.reshape(-1, 3)[asked_at]
     subject = _subject_samples(plate, sure_subject, asked_at, palette)
     background = _background_samples(plate, sure_background, asked_at, behind)
-    mean, spread = _mixed(pixel, subject, background)
+    if followed is not None:
+        own = followed.colour.reshape(-1, 3)[asked_at], 0.6 * followed.trust.reshape(-1)[asked_at] + 1e-4
+        background = [*background, own]
+    like = colours.likeness(plate).reshape(-1)[asked_at]
+    mean, spread = _mixed(pixel, subject, background, like, left_behind.reshape(-1)[asked_at])
     alpha.reshape(-1)[asked_at], variance.reshape(-1)[asked_at] = mean, spread
     return Opinion(alpha, variance)
 
@@ -66,12 +84,14 @@ def _background_samples(plate: Plane, sure: Mask, at: Index, behind: Background)
     trust = behind.trust.reshape(-1)[at]
     samples: Samples = [(behind.colour.reshape(-1, 3)[at], trust + 1e-3)]
     if sure.any():
-        near = _nearby(plate, sure, at, _NEAR_SAMPLES, 1.0, lambda far, deep: np.exp(-far / 15) / _NEAR_SAMPLES)
-        samples += [(colour, (1 - trust) * weight + 1e-4) for colour, weight in near]
+        near = _nearby(plate, sure, at, _NEAR_SAMPLES, 1.0, lambda far, _: np.exp(-far / 15) / _NEAR_SAMPLES)
+        samples += [(colour, np.asarray((1 - 0.6 * trust) * weight + 1e-4, np.float32)) for colour, weight in near]
     return samples
 
 
-def _nearby(plate, sure, at, count, reach, weigh):  # type: ignore[no-untyped-def]
+def _nearby(
+    plate: Plane, sure: Mask, at: Index, count: int, reach: float, weigh: Callable[[Plane, Plane], npt.NDArray[Any]]
+) -> Samples:
     """Colours of sure pixels about each pixel asked for: the nearest to places ever further off, all around it."""
     import cv2
 
@@ -103,11 +123,14 @@ def nearest_of(sure: Mask) -> tuple[Index, Plane]:
     index = np.zeros(int(label.max()) + 1, np.int64)
     there = np.flatnonzero(sure)
     index[label.reshape(-1)[there]] = there
-    return index[label], np.asarray(distance, np.float32)
+    return np.asarray(index[label]), np.asarray(distance, np.float32)
 
 
-def _mixed(pixel: Plane, subject: Samples, background: Samples) -> tuple[Plane, Plane]:
-    """Mean and variance of alpha over all pairs of samples."""
+def _mixed(pixel: Plane, subject: Samples, background: Samples, like: Plane, still: Plane) -> tuple[Plane, Plane]:
+    """Mean and variance of alpha over all pairs of samples.
+
+    like: n, 0..1, whether the colour is a subject's; still: n, 0..1, whether it stays with the background.
+    """
     mass = np.full(len(pixel), 1e-5, np.float32)
     first, second = mass * 0.5, mass * 0.33
     for back, back_weight in background:
@@ -125,8 +148,14 @@ def _mixed(pixel: Plane, subject: Samples, background: Samples) -> tuple[Plane, 
     strange = np.sqrt(((pixel - background[0][0]) ** 2).sum(1)) / _NOISE
     weight = 0.02 * background[0][1] * np.exp(-0.5 * np.maximum(0, 3 - strange) ** 2)
     mass, first, second = mass + weight, first + weight, second + weight
+    # Colours that on the guided frames were only ever the one or the other's.
+    other = np.clip(strange - 2, 0, 4) / 4 * background[0][1]
+    whole, none = _KNOWN * np.clip(2 * like - 1, 0, 1) ** 2, _KNOWN * np.clip(1 - 2 * like, 0, 1) ** 2 * (1 - other)
+    none = none + _KNOWN * still
+    mass, first, second = mass + whole + none, first + whole, second + whole
     mean = first / mass
-    return mean.astype(np.float32), np.maximum(second / mass - mean * mean, 1e-4).astype(np.float32)
+    spread = np.maximum(second / mass - mean * mean, 1e-4)
+    return np.asarray(mean, np.float32), np.asarray(spread, np.float32)
 
 
 def palette(colours: Plane, count: int, rounds: int = 8) -> Plane:
@@ -143,21 +172,31 @@ def palette(colours: Plane, count: int, rounds: int = 8) -> Plane:
     return centres
 
 
+@dataclass(frozen=True)
 class Colours:
-    """How common colours are in the subject and in the background, over the guided frames."""
+    """How common colours are, 24 x 24 x 24 each: in the subject and in the background of the guided frames, and in
+    the background of the last frames."""
 
-    def __init__(self, subject: Plane, background: Plane) -> None:
-        self.subject, self.background = subject, background
+    subject: Plane
+    background: Plane
+    recent: Plane
 
     @staticmethod
     def seen(plates: list[Plane], subjects: list[Mask], backgrounds: list[Mask]) -> Colours:
-        return Colours(_table(plates, subjects), _table(plates, backgrounds))
+        ground = _table(plates, backgrounds)
+        return Colours(_table(plates, subjects), ground, ground)
 
     def likeness(self, plate: Plane) -> Plane:
         """h x w, 0..1: whether a colour is rather the subject's; 0.5 where it is neither's or both's."""
         at = _bin(plate)
-        subject, background = self.subject.reshape(-1)[at], self.background.reshape(-1)[at]
+        subject = self.subject.reshape(-1)[at]
+        background = np.maximum(self.background, self.recent).reshape(-1)[at]
         return np.asarray((subject + 1e-4) / (subject + background + 2e-4), np.float32)
+
+    def after(self, plate: Plane, background: Mask) -> Colours:
+        """With what the background of one more frame looks like."""
+        recent = 0.8 * self.recent + 0.2 * _table([plate], [background])
+        return Colours(self.subject, self.background, np.asarray(recent, np.float32))
 
 
 def _bin(plate: Plane) -> Index:
@@ -173,5 +212,7 @@ def _table(plates: list[Plane], masks: list[Mask]) -> Plane:
     cube = counts.reshape(_BINS, _BINS, _BINS)
     for axis in range(3):
         padded = np.pad(cube, [(2, 2) if i == axis else (0, 0) for i in range(3)], mode="edge")
-        cube = sum(w * np.take(padded, range(k, k + _BINS), axis) for k, w in enumerate((0.06, 0.24, 0.4, 0.24, 0.06)))
+        cube = np.zeros_like(cube)
+        for k, share in enumerate((0.06, 0.24, 0.4, 0.24, 0.06)):
+            cube += share * np.take(padded, range(k, k + _BINS), axis)
     return np.asarray(cube / max(cube.sum(), 1e-9) * 100, np.float32)

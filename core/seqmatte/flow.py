@@ -11,12 +11,14 @@ Plane = npt.NDArray[np.float32]
 Grey = npt.NDArray[np.uint8]
 
 # Encoded Rec.709 light: green weighs most, yet blue still tells blue from black.
-_LUMA = np.array([0.25, 0.5, 0.25], np.float32)
+_LUMA = (np.float32(0.25), np.float32(0.5), np.float32(0.25))
 
 
 def grey8(encoded: Plane) -> Grey:
     """The 8-bit picture that DIS flow wants, from H x W x 3 of encoded light, about 0..1. For nothing else."""
-    return np.asarray(np.clip(encoded @ _LUMA * 255 + 0.5, 0, 255), np.uint8)
+    # Written out: a matrix product may round otherwise with another number of threads.
+    luma = _LUMA[0] * encoded[..., 0] + _LUMA[1] * encoded[..., 1] + _LUMA[2] * encoded[..., 2]
+    return np.asarray(np.clip(luma * 255 + 0.5, 0, 255), np.uint8)
 
 
 def flow(at: Grey, to: Grey, begin: Plane | None = None) -> Plane:
@@ -65,11 +67,12 @@ def spread(field: Plane, weight: Plane) -> Plane:
     levels = [(field * weight[..., None], weight)]
     while max(levels[-1][1].shape) > 1:
         levels.append((_halved(levels[-1][0]), _halved(levels[-1][1])))
-    filled = levels[-1][0] / np.maximum(levels[-1][1], 1e-9)[..., None]
+    filled = np.asarray(levels[-1][0] / np.maximum(levels[-1][1], 1e-9)[..., None], np.float32)
     for value, mass in levels[-2::-1]:
         known = np.minimum(mass * 4, 1)[..., None]
-        filled = known * value / np.maximum(mass, 1e-9)[..., None] + (1 - known) * _sized(filled, mass.shape)
-    return np.asarray(filled, np.float32)
+        below = (1 - known) * _sized(filled, mass.shape)
+        filled = np.asarray(known * value / np.maximum(mass, 1e-9)[..., None] + below, np.float32)
+    return filled
 
 
 def grid(shape: tuple[int, ...]) -> Plane:

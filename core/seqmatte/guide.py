@@ -54,6 +54,11 @@ def grown(mask: Mask, radius: float) -> Mask:
     return distance_to(mask) <= radius
 
 
+def shrunk(mask: Mask, radius: float | Plane) -> Mask:
+    """The pixels of the mask further than so many pixels from its outside."""
+    return np.asarray(distance_to(~mask) > radius)
+
+
 def distance_to(mask: Mask) -> Plane:
     """h x w, pixels to the nearest pixel of the mask; far everywhere if it is empty."""
     import cv2

@@ -1,4 +1,4 @@
-"""One step of a guide's walk: from the last frame's band to this frame's, at working size."""
+"""One step of a guide's walk: from the last frame's matte to this frame's band, at working size."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqmatte import appearance, flow
-from seqmatte.appearance import Colours, Opinion
+from seqmatte.appearance import Colours
 from seqmatte.background import DOUBTFUL, Background, agreed
 from seqmatte.flow import Plane
-from seqmatte.guide import Band, Mask, grown
+from seqmatte.guide import Band, Mask, grown, shrunk
+from seqmatte.smoothing import fitted
 
 # Pixels of the working size at which a flow's round trip is no longer believed.
 _ROUND_TRIP = 1.5
+# Pixels about a carried edge that are always looked at anew.
+_EDGE = 5.0
+# Alpha this near to 0 or 1 counts as such, and pixels added about the rest.
+_NEARLY, _RIM = 0.04, 2.0
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What the guided frames taught. palette: k x 3 colours of the subject. colours: tables. area: share of the picture
-    that the subject covered."""
+    """What the guided frames taught. palette: k x 3 colours of the subject. colours: tables. area: share of the
+    picture that the subject covered."""
 
     palette: Plane
     colours: Colours
@@ -28,68 +33,128 @@ class Memory:
 
 @dataclass(frozen=True)
 class Motion:
-    """Ways from this frame to another, h x w x 2: of the subject and of the background, each going on smoothly where
-    the other hides it. off: h x w, how far the subject's flow is to be doubted, pixels."""
+    """Ways from this frame to the last, h x w x 2: as found (`way`), and of the background, going on smoothly where
+    the subject hides it. off: h x w, pixels by which the way may be wrong. left_behind: h x w, 0..1, whether a pixel
+    goes with the background while the subject goes elsewhere."""
 
-    subject: Plane
+    way: Plane
     background: Plane
     off: Plane
+    left_behind: Plane
 
 
-def motion(plate: Plane, other: Plane, alpha: Plane, unknown: Plane) -> Motion:
-    """The two motions from `plate` to `other`, whose alpha and unknown band are known. All h x w (x 3)."""
-    here, there = flow.grey8(plate), flow.grey8(other)
+def motion(plate: Plane, last: Plane, covered: Plane, solid: Plane) -> Motion:
+    """covered: h x w of the last frame, above 0 where the subject may be; solid: 1 where it surely is."""
+    here, there = flow.grey8(plate), flow.grey8(last)
     way, back = flow.flow(here, there), flow.flow(there, here)
     off = flow.round_trip(way, back)
-    trust = np.exp(-((off / _ROUND_TRIP) ** 2))
-    solid = np.clip(alpha * 2 - 1, 0, 1) * (1 - 0.9 * unknown)
-    weight = flow.warp(solid.astype(np.float32), way) * trust
-    subject = flow.spread(way, np.asarray(weight, np.float32))
-    outer = grown(flow.warp(np.maximum(alpha, unknown), subject) > 0.02, 4)
+    trust = np.exp(-((off / _ROUND_TRIP) ** 2)).astype(np.float32)
+    filled = flow.spread(way, trust)
+    outer = grown(flow.warp(covered, filled) > 0.02, 4)
     background = flow.spread(way, np.where(outer, 0, trust).astype(np.float32))
-    off = _around(off, weight)
-    return Motion(subject, background, off)
-
-
-def _around(off: Plane, weight: Plane) -> Plane:
-    return flow.spread(np.minimum(off, 8)[..., None], weight)[..., 0]
+    subject = flow.spread(way, flow.warp(solid, filled) * trust)
+    apart = np.sqrt(((subject - background) ** 2).sum(2))
+    with_it = np.exp(-((way - background) ** 2).sum(2) / 0.5) * trust
+    left = (with_it * np.clip((apart - 1) / 2, 0, 1)).astype(np.float32)
+    return Motion(filled, background, np.minimum(off, 8).astype(np.float32), left)
 
 
 def seen_behind(
-    plate: Plane, covered: Plane, others: list[tuple[Plane, Plane]], before: Background | None, way: Plane | None
+    plate: Plane,
+    covered: Plane,
+    others: list[tuple[Plane, Plane]],
+    before: Background | None,
+    way: Plane | None,
+    colours: Colours | None,
 ) -> Background:
     """The background of this frame: as remembered (brought here by `way`), as other frames show it, as it is seen.
 
-    covered: h x w, 1 where the subject may be. others: (plate, covered) of other frames brought here along the
-    background's motion.
+    covered: h x w, 0 where only background is, 1 where surely subject. others: (plate, covered) of other frames
+    brought here along the background's motion. colours: what the subject is known to look like.
     """
-    colours, votes = [plate], [np.where(covered > 0.02, DOUBTFUL, 1).astype(np.float32)]
-    for colour, cover in others:
-        colours.append(colour)
-        votes.append(np.clip(1 - cover, DOUBTFUL, 1).astype(np.float32))
+    seen = [(plate, covered), *others]
+    shown = [colour for colour, _ in seen]
+    votes = [_vote(colour, cover, colours) for colour, cover in seen]
     if before is not None and way is not None:
-        colours.append(flow.warp(before.colour, way))
-        kept = flow.warp(before.trust, way) * 0.98
+        shown.append(flow.warp(before.colour, way))
+        # Under the subject a motion is only guessed: the further it leads, the less is certain.
+        length = np.sqrt((way**2).sum(2))
+        kept = flow.warp(before.trust, way) * (0.995 - 0.06 * np.clip(length / 4, 0, 1))
+        if colours is not None:
+            kept = kept * np.where(covered > 0, np.clip(3 - 3 * colours.likeness(shown[-1]), 0, 1), 1)
         votes.append(np.asarray(np.where(flow.inside(way), kept, 0), np.float32))
-    return agreed(colours, votes)
+    return agreed(shown, votes)
 
 
-def carried(last: Band, way: Motion) -> Band:
-    """The last band where the subject has gone."""
-    return Band(flow.warp(last.alpha, way.subject), flow.warp(last.unknown, way.subject))
+def _vote(colour: Plane, covered: Plane, colours: Colours | None) -> Plane:
+    """What a frame's word on the background is worth: much where nothing stands before it, else little, and nothing
+    where the colour is the subject's."""
+    like = np.float32(0.5) if colours is None else colours.likeness(colour)
+    doubtful = DOUBTFUL * np.clip(1 - covered, 0, 1) * np.clip(2 - 2 * like, 0, 1)
+    return np.where(covered > 0.02, doubtful, 1).astype(np.float32)
 
 
-def judged(plate: Plane, band: Band, behind: Background, memory: Memory, doubt: float) -> tuple[Band, Plane]:
-    """The band after looking at the plate, and confidence in its alpha, both h x w."""
-    unknown = band.unknown >= 0.5
-    subject, ground = (band.alpha > 0.5) & ~unknown, (band.alpha <= 0.5) & ~unknown
-    asked = unknown | grown(unknown, 6)
-    seen = appearance.opinion(plate, subject & ~asked, ground & ~asked, asked, behind, memory.palette)
-    return _revised(band, seen, asked, behind)
+def expected(last: Plane, way: Motion) -> tuple[Plane, Mask, Mask]:
+    """The last alpha where it has gone, and what is then surely subject and surely background."""
+    import cv2
+
+    alpha = flow.warp(last, way.way)
+    off = cv2.blur(way.off, (9, 9))
+    edge = _EDGE + np.clip(off - 0.5, 0, 6)
+    return alpha, shrunk(alpha > 1 - _NEARLY, edge), shrunk(alpha < _NEARLY, edge)
 
 
-def _revised(band: Band, seen: Opinion, asked: Mask, behind: Background) -> tuple[Band, Plane]:
-    confidence = np.where(asked, 5e-4 / (seen.variance + 3e-3 + 5e-4), 1)
-    unknown = band.unknown >= 0.5
-    alpha = np.where(unknown, seen.alpha, band.alpha > 0.5)
-    return Band(alpha.astype(np.float32), band.unknown), confidence.astype(np.float32)
+def judged(
+    plate: Plane,
+    carried: Plane,
+    trust: Plane,
+    subject: Mask,
+    ground: Mask,
+    behind: Background,
+    memory: Memory,
+    left_behind: Plane,
+    followed: Background | None = None,
+) -> tuple[Band, Plane]:
+    """The band after looking at the plate, and confidence in its alpha, both h x w.
+
+    carried: alpha as expected, h x w; trust: how far that holds, 0..1. subject, ground: what is sure beforehand.
+    """
+    subject, ground = _unchallenged(plate, subject, ground, behind, memory)
+    asked = ~(subject | ground)
+    seen = appearance.opinion(
+        plate, subject, ground, asked, behind, memory.palette, memory.colours, left_behind, followed
+    )
+    told = 3e-3 / (seen.variance + 3e-3)
+    weight = np.where(asked, told + 0.15 * trust, 2).astype(np.float32)
+    wanted = np.where(asked, (told * seen.alpha + 0.15 * trust * carried) / np.maximum(weight, 1e-6), subject)
+    alpha = fitted(plate, wanted.astype(np.float32), weight)
+    alpha = np.where(asked, alpha, subject).astype(np.float32)
+    soft = asked & (alpha > _NEARLY) & (alpha < 1 - _NEARLY)
+    unknown = grown(soft, _RIM) & asked
+    sureness = np.where(asked, 5e-4 / (seen.variance + 3e-3 + 5e-4), 1)
+    return Band(alpha, unknown.astype(np.float32)), sureness.astype(np.float32)
+
+
+def _unchallenged(plate: Plane, subject: Mask, ground: Mask, behind: Background, memory: Memory) -> tuple[Mask, Mask]:
+    """Sure pixels that do not look like the other side."""
+    import cv2
+
+    far = np.sqrt(((plate - behind.colour) ** 2).sum(2))
+    like = memory.colours.likeness(plate)
+    as_behind = cv2.blur(((far < 0.05) & (behind.trust > 0.6) & (like < 0.5)).astype(np.float32), (5, 5)) > 0.7
+    as_subject = cv2.blur(((far > 0.12) & (behind.trust > 0.6) & (like > 0.8)).astype(np.float32), (5, 5)) > 0.7
+    near = grown(~ground, 24)
+    return subject & ~grown(as_behind, 2), ground & ~(grown(as_subject & near, 3))
+
+
+def learnt(behind: Background, plate: Plane, band: Band, confidence: Plane) -> Background:
+    """The background, with what turned out to be nothing but background in this frame."""
+    bare = (band.alpha < 0.03) & ((band.unknown < 0.5) | (confidence > 0.08))
+    colour = np.where(bare[..., None], plate, behind.colour)
+    return Background(colour.astype(np.float32), np.where(bare, np.maximum(behind.trust, 0.6), behind.trust))
+
+
+def followed(before: Background, way: Motion) -> Background:
+    """The remembered background where each pixel's own motion has taken it."""
+    trust = flow.warp(before.trust, way.way) * np.exp(-((way.off / _ROUND_TRIP) ** 2))
+    return Background(flow.warp(before.colour, way.way), trust.astype(np.float32))

@@ -14,7 +14,7 @@ from seqmatte.appearance import Colours
 from seqmatte.background import Background
 from seqmatte.device import Device
 from seqmatte.flow import Plane
-from seqmatte.guide import Band
+from seqmatte.guide import Band, Mask
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, View, guide_kind
 from seqmatte.propagation import Memory
@@ -29,10 +29,10 @@ _AHEAD = (-6, -3, 3, 6)
 @dataclass(frozen=True)
 class GuideFlowParams:
     inner: float = param(
-        1.8, low=0.0, high=20.0, unit="% of width", help="How far inside a mask's edge the subject may be soft."
+        2.5, low=0.0, high=20.0, unit="% of width", help="How far inside a mask's edge the subject may be soft."
     )
     outer: float = param(
-        1.8, low=0.0, high=20.0, unit="% of width", help="How far outside a mask's edge hair may reach."
+        2.0, low=0.0, high=20.0, unit="% of width", help="How far outside a mask's edge hair may reach."
     )
 
 
@@ -73,38 +73,67 @@ class GuideFlow:
 
     def start(self, guides: Sequence[View]) -> Walk:
         begun = [self._begun(view) for view in guides]
-        return replace(begun[0][0], memory=_learnt([walk for walk, _ in begun]))
+        return replace(begun[0], memory=_learnt([(walk.plate, walk.band) for walk in begun]))
 
     def step(self, state: Walk, view: View) -> tuple[Walk, Layer]:
-        plate = _small(view)
         if view.get("guide") is not None:
-            state = replace(self._begun(view)[0], memory=state.memory)
-            band, behind, age = state.band, state.behind, 0
+            begun = replace(self._begun(view), memory=state.memory)
+            walk, confidence = self._guided(begun, view)
         else:
-            way = propagation.motion(plate, state.plate, state.band.alpha, state.band.unknown)
-            band = propagation.carried(state.band, way)
-            covered = np.maximum(band.alpha, band.unknown)
-            others = _others(view, plate, band, _AHEAD)
-            behind = propagation.seen_behind(plate, covered, others, state.behind, way.background)
-            age = state.age + 1
-        band, confidence = propagation.judged(plate, band, behind, state.memory, 0.0)
-        made = _placed(band, confidence, view, age)
-        return Walk(view.frame, plate, band, behind, state.memory, age), made
+            walk, confidence = self._carried(state, view)
+        return walk, _placed(walk.band, confidence, view, walk.age)
 
-    def _begun(self, view: View) -> tuple[Walk, None]:
-        plate = _small(view)
-        given = view["guide"]
+    def _begun(self, view: View) -> Walk:
+        plate, given = _small(view), view["guide"]
         kind = guide_kind(given)
         pixels = guide.resized(given[kind], plate.shape[:2])
+        band = guide.from_trimap(pixels)
         if kind == "mask":
             width = plate.shape[1]
             band = _band_of_mask(pixels, self.params.inner * width / 100, self.params.outer * width / 100)
-        else:
-            band = guide.from_trimap(pixels)
-        covered = guide.grown(np.maximum(band.alpha, band.unknown) > 0.02, 3).astype(np.float32)
-        others = _others(view, plate, Band(covered, band.unknown), _ABOUT)
-        behind = propagation.seen_behind(plate, covered, others, None, None)
-        return Walk(view.frame, plate, band, behind, _learnt([]), 0), None
+        covered = _covered(np.where(band.unknown >= 0.5, np.float32(0.5), band.alpha), band.trimap() == 0)
+        others = _others(view, plate, covered, _ABOUT)
+        memory = _learnt([(plate, band)])
+        behind = propagation.seen_behind(plate, covered, others, None, None, memory.colours)
+        return Walk(view.frame, plate, band, behind, memory, 0)
+
+    def _guided(self, begun: Walk, view: View) -> tuple[Walk, Plane]:
+        kind = guide_kind(view["guide"])
+        band = begun.band
+        unknown = band.unknown >= 0.5
+        subject, ground = (band.alpha > 0.5) & ~unknown, (band.alpha <= 0.5) & ~unknown
+        trust = np.full(unknown.shape, 1.0 if kind == "alpha" else 0.0, np.float32)
+        found, confidence = propagation.judged(
+            begun.plate, band.alpha, trust, subject, ground, begun.behind, begun.memory, np.zeros_like(trust)
+        )
+        if kind == "mask":
+            return replace(begun, band=found), confidence
+        alpha = np.where(unknown, found.alpha, band.alpha > 0.5).astype(np.float32)
+        return replace(begun, band=Band(alpha, band.unknown)), confidence
+
+    def _carried(self, last: Walk, view: View) -> tuple[Walk, Plane]:
+        plate = _small(view)
+        solid = (last.band.trimap() == 1).astype(np.float32)
+        way = propagation.motion(plate, last.plate, np.maximum(last.band.alpha, last.band.unknown), solid)
+        alpha, subject, ground = propagation.expected(last.band.alpha, way)
+        covered = _covered(alpha, ground)
+        others = _others(view, plate, covered, _AHEAD)
+        behind = propagation.seen_behind(plate, covered, others, last.behind, way.background, last.memory.colours)
+        trust = np.exp(-((way.off / 1.5) ** 2)).astype(np.float32)
+        band, confidence = propagation.judged(
+            plate,
+            alpha,
+            trust,
+            subject,
+            ground,
+            behind,
+            last.memory,
+            way.left_behind,
+            propagation.followed(last.behind, way),
+        )
+        behind = propagation.learnt(behind, plate, band, confidence)
+        memory = replace(last.memory, colours=last.memory.colours.after(plate, band.trimap() == 0))
+        return Walk(view.frame, plate, band, behind, memory, last.age + 1), confidence
 
     def freeze(self, state: Walk) -> Frozen:
         colours = state.memory.colours
@@ -117,12 +146,13 @@ class GuideFlow:
             "palette": state.memory.palette,
             "subject": colours.subject,
             "ground": colours.background,
+            "recent": colours.recent,
             "numbers": np.array([state.frame, state.age, state.memory.area], np.float64),
         }
 
     def thaw(self, frozen: Mapping[str, Any]) -> Walk:
         frame, age, area = (float(number) for number in frozen["numbers"])
-        memory = Memory(frozen["palette"], Colours(frozen["subject"], frozen["ground"]), area)
+        memory = Memory(frozen["palette"], Colours(frozen["subject"], frozen["ground"], frozen["recent"]), area)
         band = Band(frozen["alpha"], frozen["unknown"])
         behind = Background(frozen["behind"], frozen["trust"])
         return Walk(int(frame), frozen["plate"], band, behind, memory, int(age))
@@ -139,36 +169,36 @@ def _band_of_mask(mask: Plane, inner: float, outer: float) -> Band:
     return Band(inside.astype(np.float32), unknown.astype(np.float32))
 
 
-def _others(view: View, plate: Plane, band: Band, offsets: Sequence[int]) -> list[tuple[Plane, Plane]]:
-    """Plates of other frames and where the subject may stand in them, brought here along the background's motion."""
+def _covered(alpha: Plane, ground: Mask) -> Plane:
+    """How far the subject may hide the background: 0 only well away from it."""
+    return np.where(guide.grown(~ground, 3), np.clip(alpha, 0.05, 1), 0).astype(np.float32)
+
+
+def _others(view: View, plate: Plane, covered: Plane, offsets: Sequence[int]) -> list[tuple[Plane, Plane]]:
+    """Plates of other frames and how far the subject hides them, brought here along the background's motion."""
     here, made, seen = flow.grey8(plate), [], [plate]
-    covered = guide.grown(np.maximum(band.alpha, band.unknown) > 0.02, 3)
     for offset in offsets:
         other = _small(view, offset)
         if any(np.array_equal(other, one) for one in seen):
             continue
         seen.append(other)
         there = flow.grey8(other)
-        way = flow.spread(flow.flow(here, there), (~guide.grown(covered, 3)).astype(np.float32))
-        back = flow.flow(there, here)
-        cover = flow.warp(covered.astype(np.float32), back)
-        cover = guide.grown(cover > 0.3, 3).astype(np.float32)
-        cover = flow.warp(cover, way)
-        cover[~flow.inside(way)] = 2
+        way = flow.spread(flow.flow(here, there), (~guide.grown(covered > 0, 3)).astype(np.float32))
+        cover = flow.warp(covered, flow.flow(there, here))
+        near = guide.grown(cover > 0.02, 4)
+        cover = flow.warp(np.where(near, np.maximum(cover, 0.3), 0).astype(np.float32), way)
+        cover[~flow.inside(way)] = 1
         made.append((flow.warp(other, way), cover))
     return made
 
 
-def _learnt(walks: Sequence[Walk]) -> Memory:
-    plates = [walk.plate for walk in walks]
-    subjects = [walk.band.trimap() == 1 for walk in walks]
-    grounds = [walk.band.trimap() == 0 for walk in walks]
-    colours = np.concatenate(
-        [p[s][::7] for p, s in zip(plates, subjects, strict=True)] or [np.zeros((0, 3), np.float32)]
-    )
-    area = float(np.mean([s.mean() for s in subjects])) if walks else 0.0
-    table = Colours.seen(plates, subjects, grounds)
-    return Memory(appearance.palette(colours[:4000], 5), table, area)
+def _learnt(seen: Sequence[tuple[Plane, Band]]) -> Memory:
+    """What plates and their bands, of the guided frames, teach."""
+    plates = [plate for plate, _ in seen]
+    subjects, grounds = ([band.trimap() == side for _, band in seen] for side in (1, 0))
+    colours = np.concatenate([plate[subject][::7] for plate, subject in zip(plates, subjects, strict=True)])
+    area = float(np.mean([subject.mean() for subject in subjects]))
+    return Memory(appearance.palette(colours[:4000], 5), Colours.seen(plates, subjects, grounds), area)
 
 
 def _placed(band: Band, confidence: Plane, view: View, age: int) -> Layer:
