@@ -52,7 +52,8 @@ else:
 
 
 def create() -> nuke.Group:
-    """A new node, connected to what is selected as Nuke does with any node. Raises Trouble."""
+    """A new node, its plate connected to what is selected. Raises Trouble."""
+    selected = nuke.selectedNodes()
     group = cast(nuke.Group, nuke.createNode("Group", inpanel=False))
     group.setName("SeqMatte1")
     group["tile_color"].setValue(COLOUR)
@@ -60,6 +61,9 @@ def create() -> nuke.Group:
         _fill()
     _add_knobs(group, knobs.document())
     renew(group)
+    # Nuke connects a new node by itself, but this one had no inputs when it was new.
+    if selected:
+        group.setInput(PLATE, selected[0])
     return group
 
 

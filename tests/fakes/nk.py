@@ -6,6 +6,7 @@ top, `push $N1` puts it back, `push 0` puts nothing. A Group is followed by its 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -109,8 +110,9 @@ def _fill(node: Saved, body: str) -> Saved:
 def _declared(body: str) -> tuple[int, str, dict[str, object]]:
     """{4 recipe l "how" M {a b} +INVISIBLE}: number, name, {"l": "how", "M": ["a", "b"], "flags": [...]}."""
     words = next(commands(body))
-    rest: dict[str, object] = {"flags": [word for word in words[2:] if word[0] in "+-" and word[1:].isupper()]}
-    others = [word for word in words[2:] if word not in rest["flags"]]
+    flags = [word for word in words[2:] if re.fullmatch(r"[+-][A-Z_]+", word)]
+    rest: dict[str, object] = {"flags": flags}
+    others = [word for word in words[2:] if word not in flags]
     for letter, value in zip(others[::2], others[1::2]):  # noqa: B905 - also run by Python 3.9
         rest[letter] = next(commands(value), []) if letter == "M" else str(value)
     return int(words[0]), words[1], rest

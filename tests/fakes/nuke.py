@@ -627,6 +627,11 @@ def allNodes(filter=None, group=None, recurseGroups=False):
     return found
 
 
+def selectedNodes():
+    _guard()
+    return [node for node in _context[-1]._nodes if node._knobs["selected"]._value]
+
+
 def toNode(name):
     _guard()
     return _context[-1].node(name)
@@ -773,6 +778,7 @@ def scriptOpen(path):
     with open(path, encoding="utf-8") as file:
         saved = nk.read(file.read())
     _load_knobs(_root, saved)
+    _root["name"].setValue(str(path))
     _load(saved, _root)
     _state.modified = False
     _fire("onScriptLoad", _root)

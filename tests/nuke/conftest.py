@@ -5,6 +5,7 @@ import itertools
 import os
 import sys
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
 from types import ModuleType
 
@@ -58,6 +59,20 @@ def hostile_nuke(monkeypatch):
 
 
 @pytest.fixture
+def hostile_fresh(monkeypatch):
+    """Starts another Nuke, in a studio with hostile defaults that has never heard of us."""
+
+    def start():
+        made = load_fake(monkeypatch)
+        monkeypatch.setitem(sys.modules, "seqmatte_nuke", None)
+        for where, value in HOSTILE.items():
+            made.knobDefault(where, value)
+        return made
+
+    return start
+
+
+@pytest.fixture
 def adapter(nuke, settings, monkeypatch):
     """The adapter as Nuke's start loads it; its engine ends with the test."""
     exec(
@@ -71,6 +86,7 @@ def adapter(nuke, settings, monkeypatch):
     toy = {"name": "toy", "summary": "A toy for tests.", "params": describe(Params)}
     recipe = {"name": "toy", "methods": ["toy"], "summary": ""}
 
+    @wraps(shipped)
     def with_toy():
         made = shipped()
         return {"recipes": [*made["recipes"], recipe], "methods": [*made["methods"], toy]}

@@ -1,0 +1,319 @@
+"""The node itself: what is inside, what is saved, what a Nuke without the adapter makes of it."""
+
+import os
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakes import nk
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# What the artist connects, and what hangs where inside. Inputs in Nuke's order: of Copy and Merge2, B comes first.
+WIRING = {
+    "plate": [],
+    "mask": [],
+    "MattePlateWrite": ["plate"],
+    "MatteMaskWrite": ["mask"],
+    "MatteResult": [],
+    "PlateAlpha": ["plate", "MatteResult"],
+    "CheckGrey": [],
+    "CheckOver": ["CheckGrey", "MatteResult"],
+    "Show": ["MatteResult", "PlateAlpha", "CheckOver", "plate"],
+    "Output1": ["Show"],
+}
+
+
+def saved(nuke, tmp_path):
+    nuke.scriptSaveAs(str(tmp_path / "saved.nk"))
+    return nk.read((tmp_path / "saved.nk").read_text())
+
+
+def test_the_saved_text_holds_the_wiring(script, nuke, tmp_path):
+    tree = saved(nuke, tmp_path)
+    node = tree["SeqMatte1"]
+    assert node.kind == "Group"
+    assert [above.name for above in node.inputs] == ["Read1", "Roto1"]
+    assert {name: above for name, above in node.wiring().items()} == WIRING
+    assert node["Show"].knobs["which"] == "{{parent.show}}"
+
+
+def test_the_saved_text_holds_every_knob_that_results_depend_on_whatever_the_studios_defaults(script, nuke, tmp_path):
+    node = saved(nuke, tmp_path)["SeqMatte1"]
+    read = node["MatteResult"].knobs
+    wanted = {"raw": "true", "on_error": "black", "before": "black", "after": "black", "premultiplied": "false",
+              "auto_alpha": "false", "localizationPolicy": "off", "frame_mode": "expression", "frame": "",
+              "disable": "false"}  # fmt: skip
+    assert wanted.items() <= read.items()
+    for name in ("MattePlateWrite", "MatteMaskWrite"):
+        write = {"disable": "true", "raw": "true", "file_type": "exr", "create_directories": "true",
+                 "datatype": "32 bit float", "autocrop": "false", "metadata": "no metadata"}  # fmt: skip
+        assert write.items() <= node[name].knobs.items()
+
+
+def test_nothing_but_buttons_holds_python(script, nuke, tmp_path):
+    """So a Nuke without the adapter opens and renders it: no callback is stored in the script."""
+    node = saved(nuke, tmp_path)["SeqMatte1"]
+    for one in (node, *node.nodes):
+        assert not {"knobChanged", "onCreate", "updateUI", "autolabel", "onDestroy"} & set(one.knobs)
+        python = [name for number, name, rest in one.user if number == 22 and "import seqmatte_nuke" not in rest["T"]]
+        assert python == []
+
+
+def test_a_saved_script_renders_where_nobody_has_the_adapter(script, monkeypatch, tmp_path, hostile_fresh):
+    """Another Nuke with hostile defaults and without our folder: all frames, the node's Writes off, polite buttons."""
+    script.solve()
+    shown = script.shown()
+    script.nuke.scriptSaveAs(script.nuke.root()["name"].value())
+    place, other = script.nuke.root()["name"].value(), hostile_fresh()
+    other.scriptOpen(place)
+    node = other.toNode("SeqMatte1")
+    assert {frame: other.shown_file(node, frame) for frame in shown} == shown
+    assert other.shown_file(node, 99) is None
+    assert [n.name() for n in other.allNodes("Write", recurseGroups=True) if not n["disable"].value()] == []
+    node["solve"].execute()
+    assert other.told == ["SeqMatte is not installed in this Nuke. The node renders; only its buttons need it."]
+
+
+def test_a_project_that_moved_takes_its_results_with_it(script, tmp_path, hostile_fresh):
+    script.solve()
+    script.nuke.scriptSaveAs(script.nuke.root()["name"].value())
+    os.rename(tmp_path / "shots", tmp_path / "moved")
+    other = hostile_fresh()
+    other.scriptOpen(str(tmp_path / "moved" / "ab_010.nk"))
+    assert other.shown_file(other.toNode("SeqMatte1"), 5).startswith(str(tmp_path / "moved"))
+
+
+def test_save_and_reopen_keeps_keys_states_and_options(script, nuke):
+    script.node["toy__frame"].setValue(5)
+    script.node["guide_kind"].setValue("alpha")
+    script.solve()
+    place = nuke.root()["name"].value()
+    before = {name: knob._value for name, knob in script.node._knobs.items() if name not in ("selected", "missing")}
+    nuke.scriptSaveAs(place)
+    nuke.scriptOpen(place)
+    node = nuke.toNode("SeqMatte1")
+    after = {name: knob._value for name, knob in node._knobs.items() if name not in ("selected", "missing")}
+    assert after == before
+    assert node["status"].value().startswith("ready, 12/12 ready")
+    assert nuke.root().modified() is False
+
+
+def test_a_missing_result_is_black_or_an_error_as_the_artist_chose(script):
+    script.nuke.frame(3)
+    script.solve("solve_frame")
+    assert script.nuke.shown_file(script.node, 8) is None
+    script.node["missing"].setValue("error")
+    with pytest.raises(RuntimeError, match="no such file"):
+        script.nuke.shown_file(script.node, 8)
+
+
+def test_a_pasted_node_shows_the_same_result_and_never_writes_into_the_first_ones_folder(script, nuke, tmp_path):
+    script.solve()
+    original = script.shown()
+    for node in nuke.allNodes():
+        node["selected"].setValue(node is script.node)
+    nuke.nodeCopy(str(tmp_path / "clip.nk"))
+    pasted = nuke.nodePaste(str(tmp_path / "clip.nk"))
+    assert pasted.name() == "SeqMatte2"
+    assert pasted["seqmatte_uid"].value() != script.node["seqmatte_uid"].value()
+    assert pasted["folder"].value() != script.node["folder"].value()
+    assert {frame: nuke.shown_file(pasted, frame) for frame in original} == original
+    times = {path: os.stat(path).st_mtime_ns for path in original.values()}
+    pasted.setInput(0, script.read)
+    pasted.setInput(1, script.roto)
+    pasted["keys"].setValue("5")
+    script.node, first = pasted, script.node
+    script.solve()
+    assert set(script.shown().values()).isdisjoint(original.values())
+    assert {path: os.stat(path).st_mtime_ns for path in original.values()} == times
+    assert first["status"].value().startswith("ready")
+
+
+def test_a_node_deleted_while_it_is_solved_harms_nobody(script, nuke):
+    from seqmatte_nuke import session
+
+    gate = script.gate()
+    script.press("solve")
+    job = session.running(script.node["seqmatte_uid"].value())
+    nuke.delete(script.node)
+    script.open_all(gate)
+    nuke.pump(lambda: job.over and nuke._posted.empty())
+    assert len(list((script.folder / "shots").rglob("matte.*.exr"))) == 12
+
+
+def test_a_node_renamed_or_moved_into_a_group_is_found_again(script):
+    gate = script.gate()
+    script.press("solve")
+    script.node.setName("Hair")
+    script.open_all(gate)
+    script.finish()
+    assert script.node["status"].value().startswith("ready")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda s: s.node.setInput(0, None), "Connect the plate input of SeqMatte1."),
+        (lambda s: s.node["keys"].setValue(""), "No key frames: go to a frame where the mask is good"),
+        (lambda s: s.node["keys"].setValue("3 soon"), "cannot read 'soon'"),
+        (lambda s: s.node["keys"].setValue("3 40"), "Key frames 40 lie outside the range 1-12"),
+        (lambda s: s.node["first"].setValue(50), "The range runs backwards: 50 to 12."),
+        (lambda s: s.nuke.root()["name"].setValue(""), "Save the script first"),
+        (lambda s: s.node["folder"].setValue("relative"), "has to begin at the root of a disk"),
+        (lambda s: setattr(s.nuke._state, "executing", True), "Nuke is rendering"),
+        (lambda s: s.nuke.delete(s.node.node("MatteMaskWrite")), "has no MatteMaskWrite inside any more"),
+    ],
+)
+def test_what_is_missing_is_told_in_a_sentence(script, spoil, said):
+    spoil(script)
+    script.press("solve")
+    assert len(script.nuke.told) == 1 and said in script.nuke.told[0]
+    assert "Traceback" not in script.nuke.told[0]
+
+
+def test_a_mask_that_is_not_connected_is_told_when_there_are_keys(script):
+    script.node.setInput(1, None)
+    script.press("solve")
+    assert script.nuke.told == ["Connect the mask input of SeqMatte1."]
+
+
+def test_keys_are_added_and_removed_at_the_frame_shown(script):
+    script.nuke.frame(9)
+    script.press("add_key")
+    script.press("add_key")
+    assert script.node["keys"].value() == "3 9"
+    script.nuke.frame(3)
+    script.press("remove_key")
+    assert script.node["keys"].value() == "9"
+
+
+def test_keys_come_from_the_rotos_shapes_within_the_range(script):
+    nuke, layer = script.nuke, script.nuke.Layer()
+    layer.append(nuke.Shape([nuke.point(4, 7.0000001), nuke.point(7)]))
+    script.roto["curves"].rootLayer.extend([nuke.Shape([nuke.point(2)]), layer, nuke.Stroke([nuke.point(11)])])
+    script.roto["curves"].rootLayer.append(nuke.Shape([nuke.point(400)]))
+    script.press("keys_from_roto")
+    assert script.node["keys"].value() == "2 3 4 7"
+
+
+def test_without_a_roto_there_are_no_keys_to_take(script):
+    script.node.setInput(1, script.read)
+    script.press("keys_from_roto")
+    assert script.nuke.told == ["There is no Roto or RotoPaint above the mask input."]
+
+
+def test_options_that_are_not_the_default_go_into_the_shot(script):
+    from seqmatte_nuke import knobs
+
+    assert knobs.values(script.node, knobs.document()) == {}
+    script.node["toy__frame"].setValue(4)
+    script.node["closed_form__steadiness"].setValue(0.5)
+    assert knobs.values(script.node, knobs.document()) == {"toy": {"frame": 4}, "closed_form": {"steadiness": 0.5}}
+
+
+def test_every_declared_option_has_its_knob_with_its_default_and_help(script):
+    from seqmatte_nuke import knobs
+
+    for method in knobs.document()["methods"]:
+        for option in method["params"]:
+            knob = script.node[knobs.knob_name(method["name"], option["name"])]
+            assert knob.value() == option["default"]
+            assert knob.tooltip().startswith(option["help"])
+
+
+def test_without_the_generated_file_the_running_engine_is_asked(adapter, monkeypatch, tmp_path):
+    import seqlink
+    from seqmatte_nuke import knobs, session
+
+    monkeypatch.setattr(knobs, "document", knobs.document.__wrapped__)
+    monkeypatch.setattr(seqlink, "__file__", str(tmp_path / "__init__.py"))
+    document = knobs.document(lambda: session.worker().ask("methods"))
+    assert "toy" in knobs.recipes(document)
+
+
+@pytest.mark.parametrize(
+    ("change", "direct"),
+    [
+        ({}, True),
+        ({"raw": False, "colorspace": "linear"}, True),
+        ({"raw": False, "colorspace": "sRGB"}, False),
+        ({"premultiplied": True}, False),
+        ({"frame": "frame-1000"}, False),
+        ({"frame_mode": "start at"}, False),
+        ({"disable": True}, False),
+        ({"file": "/plates/a.0001.exr"}, False),
+        ({"file": "/plates/%V/a.%04d.exr"}, False),
+        ({"file": "/plates/a.%04d.dpx"}, False),
+    ],
+)
+def test_the_plates_own_file_is_used_only_where_nothing_changes_it(script, change, direct):
+    from seqmatte_nuke import scene
+
+    for name, value in change.items():
+        script.read[name].setValue(value)
+    dot = script.nuke.createNode("Dot", inpanel=False)
+    dot.setInput(0, script.read)
+    assert (scene.direct_plate(dot) is not None) == direct
+
+
+def test_the_shot_says_what_the_numbers_mean(script, monkeypatch):
+    from seqmatte_nuke import scene
+
+    assert scene.colour().space == "lin_rec709"
+    root = script.nuke.root()
+    root["colorManagement"].setValue("OCIO")
+    root["workingSpaceLUT"].setValue("ACEScg")
+    root["OCIO_config"].setValue("custom")
+    root["customOCIOConfigPath"].setValue("/show/config.ocio")
+    assert (scene.colour().config, scene.colour().space) == ("/show/config.ocio", "ACEScg")
+    monkeypatch.setenv("OCIO", "/studio/config.ocio")
+    assert scene.colour().config == "/studio/config.ocio"
+
+
+def test_start_files_never_stop_nuke_from_starting(hostile_nuke, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "seqmatte_nuke", None)
+    for name in ("init.py", "menu.py"):
+        runpy.run_path(str(ROOT / "nuke" / name))
+    said = capsys.readouterr()
+    assert "Nuke goes on without it" in said.out and "ModuleNotFoundError" in said.err
+
+
+def test_start_without_a_window_adds_no_menu_and_no_label(hostile_nuke):
+    hostile_nuke.GUI = False
+    runpy.run_path(str(ROOT / "nuke/init.py"))
+    assert hostile_nuke._callbacks["onCreate"] and not hostile_nuke._callbacks["autolabel"]
+
+
+def test_the_menu_makes_a_node_that_is_connected_to_the_selection(adapter, nuke, capsys):
+    runpy.run_path(str(ROOT / "nuke/menu.py"))
+    read = nuke.createNode("Read", inpanel=False)
+    nuke.menu("Nodes").menus["SeqMatte"].commands["Matte"]()
+    assert nuke.toNode("SeqMatte1").input(0) is read
+    assert nuke.toNode("SeqMatte1").fullName() == "SeqMatte1"
+    assert "goes on without" not in capsys.readouterr().out
+
+
+def test_the_engine_is_named_tried_and_kept(script, monkeypatch, settings):
+    from seqlink import settings as kept
+
+    program = os.environ["SEQMATTE_PYTHON"]
+    monkeypatch.delenv("SEQMATTE_PYTHON")
+    script.nuke.answers[:] = [program]
+    script.press("engine")
+    assert script.nuke.told[0].startswith("SeqMatte ") and "device cpu" in script.nuke.told[0]
+    assert kept.load().python == program
+    script.nuke.answers[:] = ["/no/such/python"]
+    script.press("engine")
+    assert "cannot start the engine" in script.nuke.told[1]
+    assert kept.load().python == program
+
+
+def test_a_bug_of_ours_is_shown_and_nuke_goes_on(script, monkeypatch):
+    from seqmatte_nuke import actions
+
+    monkeypatch.setitem(actions.ACTIONS, "solve", lambda group: 1 / 0)
+    script.press("solve")
+    assert "SeqMatte met a bug" in script.nuke.told[0] and "ZeroDivisionError" in script.nuke.told[0]
