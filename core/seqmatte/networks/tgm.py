@@ -111,10 +111,11 @@ class Decoder(nn.Module):
 class TGM(nn.Module):
     """The whole network: `remember` a frame whose trimap is known, then ask for the shares of another.
 
-    Any height and width of 32 or more. Batch norms stay as they were trained, in training too.
+    Heights and widths that are no multiples of 16 are padded with zeros and cut again; an exported graph takes
+    multiples only. Batch norms stay as they were trained, in training too.
     """
 
-    multiple = 1
+    multiple = 16
 
     def __init__(self) -> None:
         super().__init__()
