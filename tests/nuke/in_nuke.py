@@ -381,7 +381,7 @@ def run(nuke, checks):
         try:
             nuke.scriptClear()
             one(nuke, folder)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the next check is asked whatever this one met
             failed.append(one.__name__)
             traceback.print_exc()
         finally:
