@@ -41,12 +41,21 @@ class Answers:
         return catalogue()
 
     def status(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Frame ranges; with `before`, an earlier Shot, also `reached`: the frames whose result is another now."""
+        """Frame ranges. tasks: of what is missing; spans: of everything, for a farm with a cache of its own.
+
+        With `before`, an earlier Shot, also `reached`: the frames whose result is another now.
+        """
         engines = self._engines(params)
         found = [engine.status() for engine in engines]
         missing = FrameRange(frame for status in found for frame in status.missing)
         tasks = dict.fromkeys(str(task) for status in found for task in status.tasks)
-        answer = {"cached": str(engines[0].shot.frames - missing), "missing": str(missing), "tasks": list(tasks)}
+        spans = dict.fromkeys(str(task) for engine in engines for task in engine.plan.tasks())
+        answer = {
+            "cached": str(engines[0].shot.frames - missing),
+            "missing": str(missing),
+            "tasks": list(tasks),
+            "spans": list(spans),
+        }
         if params.get("before") is not None:
             answer["reached"] = str(_reached(self._engines({**params, "shot": params["before"]}), engines))
         return answer

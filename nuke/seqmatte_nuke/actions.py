@@ -205,7 +205,7 @@ def _checked(job: Job) -> None:
 
 def _bundled(job: Job) -> None:
     for part, answer in zip(job.parts, job.answers):
-        farm.write_bundle(part.shot, answer["tasks"] or [str(part.shot.frames)], f"{part.folder}/farm")
+        farm.write_bundle(part.shot, answer["spans"], f"{part.folder}/farm")
     _asked(job)
 
 

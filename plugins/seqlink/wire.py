@@ -5,7 +5,7 @@ Requests, each answered by one reply or one failure with the same id:
   hello    {protocol}                   -> {protocol, version, device}
   frame    {shot, frame, subject?}      -> {frame, path, key, steps, confidence}
   render   {shot, frames?, subject?}    -> events, then {frames}
-  status   {shot, subject?}             -> {cached, missing, tasks}: frame ranges, nothing is computed
+  status   {shot, subject?, before?}    -> {cached, missing, tasks, spans, reached?}: frame ranges, no pixels
   methods  {}                           -> what methods.json holds: recipes, methods, their described options
   cancel   {id}                         -> {cancelled}: whether that request was running or waiting
   bye      {}                           -> {}; then the worker ends

@@ -102,7 +102,8 @@ def test_status_says_what_an_edit_reaches_and_computes_nothing(worker, tiny_shot
     moved = tiny_shot.guide(9, kind="alpha")
     after = {**before, "guides": [before["guides"][0], vars(moved)]}
     answer = worker.ask("status", {"shot": after, "before": before})
-    assert answer == {"cached": "1-6", "missing": "7-12", "tasks": ["7-8", "9-12"], "reached": "7-12"}
+    spans = ["1-2", "3-6", "7-8", "9-12"]
+    assert answer == {"cached": "1-6", "missing": "7-12", "tasks": spans[2:], "spans": spans, "reached": "7-12"}
     assert worker.ask("status", {"shot": before})["missing"] == ""
 
 

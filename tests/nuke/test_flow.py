@@ -238,6 +238,8 @@ def test_the_mask_is_written_as_raw_float_without_remarks(script):
 def test_a_farm_job_solves_the_node_elsewhere(script):
     """The bundle's tasks, run by the command line with a cache of their own, give what the node gives."""
     script.node["keys"].setValue("3 9")
+    script.nuke.frame(9)
+    script.solve("solve_frame")
     script.solve("bundle")
     bundle = script.results / "farm"
     job = json.loads((bundle / "template.json").read_text())
