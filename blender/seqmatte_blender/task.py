@@ -189,7 +189,9 @@ def _lines_of(copy: str, job: str) -> Iterator[tuple[int, str]]:
     """Runs the second Blender; (index of the picture, its file) as they come, (0, "") while none does."""
     script = background.__file__
     if bpy.app.binary_path:
-        command = [bpy.app.binary_path, "-b", "--factory-startup", copy, "--python", script, "--", job]
+        # Factory settings run no scripts of the file, on which the artist's drivers may depend.
+        trust = ["-y"] if bpy.context.preferences.filepaths.use_scripts_auto_execute else []
+        command = [bpy.app.binary_path, "-b", "--factory-startup", *trust, copy, "--python", script, "--", job]
     else:
         command = [sys.executable, script, "--", job]
     process = subprocess.Popen(

@@ -29,7 +29,7 @@ def main() -> int:
         lines = [line for line in ran.stdout.splitlines() if "PASSED" in line or "FAILED" in line or "ERROR" in line]
         print(f"== Blender {version}: exit {ran.returncode}, {time.monotonic() - started:.0f} s")
         print("\n".join(lines) if not ran.returncode else ran.stdout + ran.stderr[-3000:])
-        print(ran.stdout.strip().splitlines()[-1] if ran.stdout.strip() else "(no output)")
+        print("\n".join(line for line in ran.stdout.splitlines() if line.startswith("==") and " in " in line))
         failed += ran.returncode != 0
     return 1 if failed else 0
 

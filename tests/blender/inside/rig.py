@@ -57,7 +57,9 @@ class Comp:
             node.select = node == feeding
         self.tree.nodes.active = feeding
         assert bpy.ops.seqmatte.add() == {"FINISHED"}
-        return self.tree.nodes.active
+        made = self.tree.nodes.active
+        made.node_tree.seqmatte.recipe = "flow-closed-form"
+        return made
 
     @property
     def group(self) -> Any:

@@ -114,6 +114,27 @@ def exported(comp: rig.Comp) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for name in ("plate", "guides") for path in (folder / name).iterdir()}
 
 
+def test_a_plate_of_another_space_is_exported_in_the_numbers_of_the_working_one(tmp_path: Path):
+    comp = keyed(rig.Comp(tmp_path, count=2), 1002)
+    comp.plate.image.colorspace_settings.name = "ACEScg"
+    comp.solve()
+    assert comp.status.note == "plate.1001.exr: exported, it is converted from ACEScg"
+    assert comp.record().shot["colour"]["space"] == "Linear Rec.709"
+    assert comp.record().shot["colour"]["config"].endswith("colormanagement/config.ocio")
+    assert_bit_equal(comp, 1001)
+
+
+def test_the_working_space_of_the_file_is_the_space_of_the_shot(tmp_path: Path):
+    space = "ACEScg" if bpy.app.version >= (5, 0, 0) else "Linear Rec.709"  # older files have no choice
+    if space == "ACEScg":
+        bpy.ops.wm.set_working_color_space(working_space=space, convert_colors=False)
+    comp = keyed(rig.Comp(tmp_path, count=2), 1002)
+    comp.plate.image.colorspace_settings.name = space
+    comp.solve()
+    assert comp.record().shot["colour"]["space"] == space and comp.status.note.endswith("read directly")
+    assert_bit_equal(comp, 1001)
+
+
 def test_an_overscan_plate_comes_back_where_it_was(tmp_path: Path):
     header = Header(data=(-6, -4, 76, 56), display=(0, 0, 64, 48))
     comp = keyed(rig.Comp(tmp_path, count=3, header=header), 1002)
