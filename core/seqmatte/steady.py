@@ -17,8 +17,12 @@ _ROUND_TRIP = 0.7
 _LUMA = 6.0
 # Grain makes even the same thing look unlike itself: so many times the median difference is forgiven, to a limit.
 _GRAIN, _GRAINIEST = 2.0, 12.0
+# Code values by which half of the picture is off when it is another shot's.
+_CUT = 15.0
 # Slope of alpha, a pixel, at which the flow's usual slip would do as much harm as the last frame does good.
 _SLOPE = 0.03
+# Alpha this far from 0 and 1 is an edge, and no longer grain.
+_SOFT = 0.1
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,8 @@ def luma_of(encoded: Plane) -> npt.NDArray[np.uint8]:
     return np.asarray(np.clip(small * 255 + 0.5, 0, 255), np.uint8)
 
 
-def carried(memory: Memory, luma: npt.NDArray[np.uint8]) -> tuple[Plane, Plane]:
-    """The last alpha where it is now, and how far it can be trusted; both H x W, 0..1."""
+def carried(memory: Memory, luma: npt.NDArray[np.uint8]) -> tuple[Plane, Plane] | None:
+    """The last alpha where it is now, and how far it can be trusted; both H x W, 0..1. None over a cut."""
     import cv2
 
     back, forth = _flow(luma, memory.luma), _flow(memory.luma, luma)
@@ -51,13 +55,29 @@ def carried(memory: Memory, luma: npt.NDArray[np.uint8]) -> tuple[Plane, Plane]:
     off = np.sqrt(((back + returned) ** 2).sum(2))
     seen = _looked_up(memory.luma, where)
     unlike = cv2.blur(cv2.absdiff(seen, luma).astype(np.float32), (3, 3))
-    forgiven = max(_LUMA, min(_GRAIN * float(np.median(unlike)), _GRAINIEST))
+    grain = float(np.median(unlike))
+    if grain > _CUT:
+        return None
+    forgiven = max(_LUMA, min(_GRAIN * grain, _GRAINIEST))
     trust = np.exp(-((off / _ROUND_TRIP) ** 2) - (unlike / forgiven) ** 2)
     # Over a cut, flow finds likenesses by chance: where little can be trusted, nothing is.
     trust = trust * np.clip((trust.mean() - 0.25) / 0.25, 0, 1)
     outside = (where < 0).any(2) | (where[..., 0] > luma.shape[1] - 1) | (where[..., 1] > luma.shape[0] - 1)
     trust[outside] = 0
     return _at_full_size(memory.alpha, where, trust)
+
+
+def in_doubt(known: Plane, moved: Plane, reach: float) -> npt.NDArray[np.bool_]:
+    """Where a sure pixel should be solved all the same: near the soft edge that the last frame's alpha brings here,
+    or where that alpha says the opposite. known: H x W, 0 or 1. reach: pixels."""
+    import cv2
+
+    far = ((moved <= _SOFT) | (moved >= 1 - _SOFT)).astype(np.uint8)
+    if far.all():
+        near = np.zeros(far.shape, bool)
+    else:
+        near = cv2.distanceTransform(far, cv2.DIST_L2, 5) <= reach
+    return np.asarray(near | (np.abs(moved - known) > 0.5), bool)
 
 
 def _at_full_size(alpha: Plane, where: Plane, trust: Plane) -> tuple[Plane, Plane]:

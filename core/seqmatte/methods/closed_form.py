@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from seqlink.params import param
 from seqmatte.device import Device
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View, as_planes
 from seqmatte.reach import NearestKey
-from seqmatte.steady import Memory, Plane, carried, luma_of
+from seqmatte.steady import Memory, Plane, carried, in_doubt, luma_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,6 +36,13 @@ class ClosedFormParams:
         low=0.0,
         high=10.0,
         help="How much the edge is held to the last frame's along the motion; 0 solves each frame alone.",
+    )
+    widening: float = param(
+        1.6,
+        low=0.0,
+        high=10.0,
+        unit="% of width",
+        help="How far around the last frame's edge the carried guide is doubted; 0 believes the guide alone.",
     )
     epsilon: float = param(
         1e-7,
@@ -73,14 +81,13 @@ class ClosedForm:
     def step(self, state: State, view: View) -> tuple[State, Layer]:
         trimap = view["trimap"]
         luma = luma_of(view["plate", 0, "encoded"].take("R", "G", "B"))
-        guess, confidence = _guess(trimap)
-        prior, weight = guess, self.params.guidance * _sureness(confidence)
-        if state is not None and self.params.steadiness > 0:
-            last, trust = carried(state, luma)
-            weight, prior = _joined(weight, prior, self.params.steadiness * trust, last)
-        alpha = self._solved(view["plate", 0, "scene"], trimap["trimap"], prior, weight)
-        made = _layer(alpha, trimap, guess, confidence)
-        return Memory(alpha, luma), made
+        wanted = _wanted(trimap, self.params.guidance)
+        last = None if state is None else carried(state, luma)
+        if last is not None:
+            reach = self.params.widening / 100 * trimap.width
+            wanted = _remembering(wanted, *last, reach, self.params.steadiness)
+        alpha = self._solved(view["plate", 0, "scene"], wanted)
+        return Memory(alpha, luma), _layer(alpha, trimap, wanted)
 
     def freeze(self, state: State) -> Frozen:
         return {} if state is None else {"alpha": state.alpha, "luma": state.luma}
@@ -88,46 +95,59 @@ class ClosedForm:
     def thaw(self, frozen: Mapping[str, Any]) -> State:
         return Memory(np.asarray(frozen["alpha"]), np.asarray(frozen["luma"])) if frozen else None
 
-    def _solved(self, plate: Layer, trimap: Plane, prior: Plane, weight: Plane) -> Plane:
+    def _solved(self, plate: Layer, wanted: Wanted) -> Plane:
         from seqmatte.solver import Effort, Task, solve
 
-        def tensor(plane: Plane) -> Tensor:
+        def tensor(plane: npt.NDArray[Any]) -> Tensor:
             import torch
 
             return torch.from_numpy(np.ascontiguousarray(plane)).to(self._device)
 
         picture = tensor(as_planes(plate, "R", "G", "B")[0]).clamp(-_BRIGHTEST, _BRIGHTEST)
-        known = tensor(trimap)
-        task = Task(picture, (known > 0) & (known < 1), known, tensor(prior), tensor(weight))
+        band = (tensor(plane) for plane in (wanted.unknown, wanted.known, wanted.prior, wanted.weight))
         effort = Effort(epsilon=self.params.epsilon, steps=self.params.steps)
-        return np.asarray(solve(task, effort).cpu().numpy(), np.float32)
+        return np.asarray(solve(Task(picture, *band), effort).cpu().numpy(), np.float32)
 
 
-def _guess(trimap: Layer) -> tuple[Plane, Plane]:
-    """The guide's soft guess and the confidence in it; a bare trimap has none in its band."""
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be solved, each H x W. known: 0 or 1 outside the unknown; prior and its weight within."""
+
+    unknown: npt.NDArray[np.bool_]
+    known: Plane
+    prior: Plane
+    weight: Plane
+
+
+def _wanted(trimap: Layer, guidance: float) -> Wanted:
+    """From the trimap alone. A bare one has no guess in its band."""
     band = trimap["trimap"]
+    unknown, known = (band > 0) & (band < 1), (band > 0.5).astype(np.float32)
     if not trimap.has("alpha"):
-        return band, ((band <= 0) | (band >= 1)).astype(np.float32)
+        return Wanted(unknown, known, band, np.zeros_like(band))
     confidence = trimap["confidence"] if trimap.has("confidence") else np.full_like(band, 0.5)
-    return trimap["alpha"], confidence
+    # 0 at no confidence, 1 at a half, and so much at 1 that the guess stands.
+    sureness = confidence / (1 - confidence).clip(1e-5)
+    return Wanted(unknown, known, trimap["alpha"], np.where(unknown, guidance * sureness, 0).astype(np.float32))
 
 
-def _sureness(confidence: Plane) -> Plane:
-    """The weight of a guess: 0 at no confidence, 1 at a half, and so much at 1 that it stands."""
-    return np.asarray(confidence / (1 - confidence).clip(1e-5), np.float32)
+def _remembering(wanted: Wanted, last: Plane, trust: Plane, reach: float, steadiness: float) -> Wanted:
+    """With the last frame's alpha, carried here: it widens the band to its own edge, and it holds the edge steady.
+
+    A trimap that is carried from afar drifts; alpha that was solved a frame ago lies where the picture says.
+    """
+    unknown = wanted.unknown | in_doubt(wanted.known, last, reach) if reach > 0 else wanted.unknown
+    more = steadiness * trust
+    total = wanted.weight + more
+    prior = (wanted.weight * wanted.prior + more * last) / total.clip(1e-12)
+    return Wanted(unknown, wanted.known, prior.astype(np.float32), total)
 
 
-def _joined(weight: Plane, prior: Plane, more: Plane, other: Plane) -> tuple[Plane, Plane]:
-    """Two quadratic terms as one: weights and priors."""
-    total = weight + more
-    return total, np.asarray((weight * prior + more * other) / total.clip(1e-12), np.float32)
-
-
-def _layer(alpha: Plane, trimap: Layer, guess: Plane, confidence: Plane) -> Layer:
-    """Confidence in the band falls with the distance between what was guessed and what was found."""
-    band = (trimap["trimap"] > 0) & (trimap["trimap"] < 1)
-    agreed = 1 - np.abs(alpha - guess) if trimap.has("alpha") else np.full_like(alpha, 0.5)
-    sure = np.where(band, 0.5 * (confidence + agreed), confidence if trimap.has("confidence") else 1.0)
-    sure = np.asarray(sure.clip(0, 1), np.float32)
+def _layer(alpha: Plane, trimap: Layer, wanted: Wanted) -> Layer:
+    """Confidence in the band is the mean of the guide's and of how far what was found is what was guessed."""
+    guessed = trimap.has("alpha")
+    confidence = trimap["confidence"] if trimap.has("confidence") else (~wanted.unknown).astype(np.float32)
+    agreed = 1 - np.abs(alpha - trimap["alpha"]) if guessed else np.full_like(alpha, 0.5)
+    sure = np.where(wanted.unknown, 0.5 * (confidence + agreed), 1).clip(0, 1).astype(np.float32)
     facts = {"confidence": float(sure.mean(dtype=np.float64)), "correction": 0.0}
     return Layer(np.stack((alpha, sure), 2), ("A", "confidence"), facts=facts)
