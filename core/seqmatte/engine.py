@@ -299,7 +299,7 @@ class Engine:
             read = _declared(method, layer, offset, space)
             return self._input(read, self.plan.neighbour(frame, offset))
 
-        return View(frame, fetch)
+        return View(frame, fetch, self.plan.neighbour)
 
     def _input(self, read: Read, frame: int) -> Layer | None:
         with self._watch.stage("read" if read.layer in SOURCES else "engine"):

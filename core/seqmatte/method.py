@@ -41,9 +41,19 @@ class View:
     frames without a guide.
     """
 
-    def __init__(self, frame: int, fetch: Callable[[str, int, str | None], Layer | None]) -> None:
+    def __init__(
+        self,
+        frame: int,
+        fetch: Callable[[str, int, str | None], Layer | None],
+        neighbour: Callable[[int, int], int] | None = None,
+    ) -> None:
         self.frame = frame
         self._fetch = fetch
+        self._neighbour = neighbour
+
+    def at(self, offset: int) -> int:
+        """The frame that an offset means: past the shot's ends the end frame."""
+        return self._neighbour(self.frame, offset) if self._neighbour else self.frame + offset
 
     def __getitem__(self, which: str | tuple[str, int] | tuple[str, int, str]) -> Layer:
         layer = self.get(which)

@@ -10,9 +10,11 @@ from typing import Any
 
 from seqlink import Shot
 from seqlink.params import parse
-from seqmatte import methods
+from seqmatte import methods, weights
 from seqmatte.errors import RecipeError, ShotError
 from seqmatte.method import Method
+from seqmatte.methods.networked import Networked
+from seqmatte.runtime import RUNTIMES
 
 SOURCES = ("plate", "guide", "clean")
 
@@ -34,6 +36,29 @@ RECIPES: Mapping[str, Recipe] = {
             ("guide_flow", "closed_form", "refine"),
             "Weight-free: optical flow with a memory of the guided frames, closed form, any subject.",
         ),
+        Recipe(
+            "hstsg-compact",
+            ("hstsg_compact", "refiner", "refine"),
+            "Our own small network with a memory of guided and recent frames, mended at full size; weights shipped.",
+        ),
+        Recipe(
+            "flow-refiner", ("guide_flow", "refiner", "refine"), "Optical flow, mended at full size by our refiner."
+        ),
+        Recipe("flow-gca", ("guide_flow", "gca", "refine"), "Optical flow and GCA matting."),
+        Recipe("flow-fba", ("guide_flow", "fba", "refine"), "Optical flow and FBA matting, with FBA's own foreground."),
+        Recipe("flow-dim", ("guide_flow", "dim", "refine"), "Optical flow and Deep Image Matting."),
+        Recipe(
+            "flow-context-aware",
+            ("guide_flow", "context_aware", "refine"),
+            "Optical flow and Context-Aware Matting, with its own foreground.",
+        ),
+        Recipe("tcvom", ("guide_flow", "tcvom", "refine"), "Optical flow and TCVOM, which looks at both neighbours."),
+        Recipe("hstsg", ("hstsg", "refine"), "HSTSG as published: masks in, no flow; needs weights of your own."),
+        Recipe("rvm", ("rvm", "refine"), "People without a guide: Robust Video Matting."),
+        Recipe("amm", ("amm", "refine"), "People without a guide: attention over the two frames before."),
+        Recipe("context-motion", ("context_motion", "refine"), "Without a guide: context carried along optical flow."),
+        Recipe("bgm1", ("guide_flow", "bgm1", "refine"), "With a clean plate and a rough guide: Background Matting."),
+        Recipe("bgm2", ("bgm2", "refine"), "With a clean plate and no guide: Background Matting V2."),
     )
 }
 
@@ -66,6 +91,7 @@ def build(shot: Shot) -> list[Method]:
     """
     recipe = resolve(shot)
     _refuse_strange_params(shot)
+    _refuse_strange_runtime(shot)
     made = [_method(name, shot) for name in recipe.steps]
     _check(recipe, made)
     return made
@@ -87,6 +113,13 @@ def _method(name: str, shot: Shot) -> Method:
     except ValueError as error:
         raise ShotError(str(error), field="params") from None
     made: Method = kind(params)
+    if isinstance(made, Networked):
+        made.weights = weights.find(made.network, made.variant, shot.weights.get(made.network))
+        made.runtime = shot.runtime
+    if getattr(kind, "needs_clean", False) and shot.clean is None:
+        raise ShotError(
+            f"{name} needs a clean plate and there is none; give it as --clean clean.####.exr", field="clean"
+        )
     return made
 
 
@@ -95,6 +128,17 @@ def _refuse_strange_params(shot: Shot) -> None:
         if name not in methods.TABLE:
             known = ", ".join(sorted(methods.TABLE))
             raise ShotError(f"params.{name}: no such method; available: {known}", field="params")
+
+
+def _refuse_strange_runtime(shot: Shot) -> None:
+    if shot.runtime not in RUNTIMES:
+        raise ShotError(f"no runtime {shot.runtime!r}; available: {', '.join(RUNTIMES)}", field="runtime")
+    if shot.weights:
+        classes = [method_class(name) for name in methods.TABLE]
+        known = {kind.network for kind in classes if issubclass(kind, Networked)}
+        for name in set(shot.weights) - known:
+            listed = ", ".join(sorted(known))
+            raise ShotError(f"weights.{name}: no method has this network; available: {listed}", field="weights")
 
 
 def _check(recipe: Recipe, made: list[Method]) -> None:

@@ -145,6 +145,8 @@ class Source:
         assert scene is not None
         picture = self.encoding.encode(self.colour.to_rec709(scene.pixels[:, :, :3]))
         facts = {**scene.facts, "encoding": str(self.encoding)}
+        if not np.array_equal(matrix := self.colour.rec709_matrix, np.eye(3)):
+            facts["to_rec709"] = " ".join(map(str, matrix.ravel().tolist()))
         return Layer(np.ascontiguousarray(picture, np.float32), ("R", "G", "B"), scene.header, facts)
 
     def _read_guide(self, guide: Guide) -> Layer:

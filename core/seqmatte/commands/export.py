@@ -1,0 +1,58 @@
+"""seqmatte export: a network as ONNX, for onnxruntime and for hosts."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EPILOG = """\
+examples:
+  seqmatte export rvm --out rvm.onnx
+  seqmatte export rvm --option detail=0.25
+  seqmatte export bgm2 --weights pytorch_resnet50.pth --option mode=full
+
+Height and width may be any that the network allows; a recurrent network takes its state and gives the next one. A
+network of several parts writes one file each, as NAME.begin.onnx and NAME.step.onnx.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NETWORK", help="its name, as `seqmatte weights list` has it")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: NETWORK.onnx")
+    parser.add_argument("--weights", metavar="FILE", help="default: those that are found")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a fact that the graph has fixed: detail, mode; repeatable",
+    )
+    parser.epilog = EPILOG
+
+
+def run(args: argparse.Namespace) -> int:
+    from seqmatte import onnx_export, weights
+
+    onnx_export.refuse(args.name)
+    found = weights.find(args.name, override=args.weights)
+    network = weights.load(args.name, found.path)
+    out = args.out or Path(f"{args.name}.onnx")
+    parts = onnx_export.graph_of(args.name, network, dict(_option(text) for text in args.option))
+    for part, graph in parts.items():
+        path = out if len(parts) == 1 else out.with_suffix(f".{part}{out.suffix or '.onnx'}")
+        onnx_export.write(graph, path)
+        print(f"{path}: {', '.join(graph.inputs)} -> {', '.join(graph.outputs)}")
+    return 0
+
+
+def _option(text: str) -> tuple[str, object]:
+    """A name and its value, a number where it reads as one."""
+    name, found, value = text.partition("=")
+    if not found:
+        raise ValueError(f"--option {text}: write it as NAME=VALUE, as detail=0.25")
+    for kind in (int, float):
+        try:
+            return name, kind(value)
+        except ValueError:
+            continue
+    return name, value

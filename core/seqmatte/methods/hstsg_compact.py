@@ -1,0 +1,169 @@
+"""Our compact HSTSG: the guided frames and the two last ones in memory, read coarse to fine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from seqlink.params import param
+from seqmatte.layer import Layer
+from seqmatte.method import Frozen, Read, State, View, guide_kind
+from seqmatte.methods.networked import Networked, NetworkParams, Plane, enlarged, plane, smaller
+from seqmatte.reach import NearestKey
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Alpha so far from 0 and 1 is unknown, and so is what the network is less sure of than this.
+_SOFT, _SURE = 0.02, 0.85
+
+
+@dataclass(frozen=True)
+class HstsgCompactParams(NetworkParams):
+    side: int = param(
+        960,
+        low=64,
+        high=4096,
+        unit="px",
+        help="The longer side at which the network looks; larger plates are shrunk, and mended afterwards at full size.",
+    )
+    band: int = param(
+        3, low=0, high=64, unit="px", help="How far beyond its soft edge the matte may still change, in those pixels."
+    )
+
+
+@dataclass(frozen=True)
+class Walk:
+    """The network's memory, tensors by name, each [1, C, frames, h, w]: frames for good, and up to two recent ones."""
+
+    guided: Mapping[str, Tensor]
+    recent: Mapping[str, Tensor]
+
+    def bank(self) -> dict[str, Tensor]:
+        """All of it, the newest frame last."""
+        import torch
+
+        if not self.recent:
+            return dict(self.guided)
+        return {name: torch.cat((held, self.recent[name]), 2) for name, held in self.guided.items()}
+
+    def with_recent(self, entry: Mapping[str, Tensor]) -> Walk:
+        import torch
+
+        if not self.recent:
+            return replace(self, recent=entry)
+        return replace(self, recent={n: torch.cat((held, entry[n]), 2)[:, :, -2:] for n, held in self.recent.items()})
+
+
+class HstsgCompact(Networked):
+    """Guides to a trimap with a soft alpha for every frame, by our small memory network.
+
+    Makes what guide_flow makes: "trimap" (0, 0.5, 1), "alpha" (its best) and "confidence" in that, 1 where an alpha was
+    given. The network sees the encoded plate, shrunk by area to `side` and reflected to multiples of 16.
+    """
+
+    name: ClassVar[str] = "hstsg_compact"
+    version: ClassVar[int] = 1
+    network: ClassVar[str] = "hstsg-compact"
+    Params: ClassVar[type] = HstsgCompactParams
+
+    makes = "trimap"
+    reads = (Read("plate", space="encoded"), Read("guide"))
+    reach = NearestKey(2)
+    params: Any
+
+    def __init__(self, params: HstsgCompactParams) -> None:
+        self.params = params
+
+    def start(self, guides: Sequence[View]) -> Walk:
+        import torch
+
+        # The nearest comes last: the first step looks about in it.
+        entries = [self._begun(view)[1] for view in reversed(guides)]
+        return Walk({name: torch.cat([entry[name] for entry in entries], 2) for name in entries[0]}, {})
+
+    def step(self, state: Walk, view: View) -> tuple[Walk, Layer]:
+        if view.get("guide") is not None:
+            made, _ = self._begun(view)
+            return state, self._guided(made, view)
+        picture = self._seen(view)
+        made = self.runner.run("step", {"plate": picture, **state.bank()})
+        state = state.with_recent({name: made[f"next_{name}"] for name in state.guided})
+        return state, self._layer(made["alpha"], made["confidence"], view)
+
+    def freeze(self, state: Walk) -> Frozen:
+        both = {"guided": state.guided, "recent": state.recent}
+        return {f"{group} {name}": x.cpu().numpy() for group, held in both.items() for name, x in held.items()}
+
+    def thaw(self, frozen: Mapping[str, Any]) -> State:
+        import torch
+
+        groups: dict[str, dict[str, Tensor]] = {"guided": {}, "recent": {}}
+        for key, array in frozen.items():
+            group, name = key.split(" ")
+            groups[group][name] = torch.from_numpy(np.array(array)).to(self.runner.device)
+        return Walk(groups["guided"], groups["recent"])
+
+    def _begun(self, view: View) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """What the network makes of a guided frame, and the frame as memory."""
+        from seqmatte.networks.graphs import BANK
+        from seqmatte.networks.hstsg_compact import guide_planes
+
+        guide = view["guide"]
+        kind = guide_kind(guide)
+        value = smaller(self.tensor(guide.pixels), self.params.side)
+        if kind == "mask":
+            value = (value > 0.5).to(value.dtype)
+        elif kind == "trimap":
+            value = 0.5 * ((value > 1e-4).to(value.dtype) + (value > 1 - 1e-4).to(value.dtype))
+        planes = guide_planes(enlarged(value, 16), kind)
+        made = self.runner.run("begin", {"plate": self._seen(view), "guide": planes})
+        return made, {name: made[name] for name in BANK}
+
+    def _seen(self, view: View) -> Tensor:
+        return enlarged(smaller(self.picture(view["plate"]), self.params.side), 16)
+
+    def _guided(self, made: Mapping[str, Tensor], view: View) -> Layer:
+        """On a guided frame what the artist is sure of stands, at full size."""
+        guide = view["guide"]
+        drawn, kind = guide.pixels[:, :, 0], guide_kind(guide)
+        layer = self._layer(made["alpha"], made["confidence"], view)
+        if kind == "mask":
+            return layer
+        given = drawn if kind == "alpha" else layer["alpha"]
+        known = (drawn <= 0) | (drawn >= 1)
+        trimap = np.where(known, drawn, np.float32(0.5))
+        sure = np.ones_like(drawn) if kind == "alpha" else np.where(known, 1, layer["confidence"])
+        return _trimap_layer(trimap, np.where(known, drawn, given), sure)
+
+    def _layer(self, alpha: Tensor, confidence: Tensor, view: View) -> Layer:
+        """Both at the plate's size, and the trimap that they make."""
+        import cv2
+        import torch.nn.functional as F
+
+        plate = view["plate"]
+        height, width = smaller(self.picture(plate)[:, :1], self.params.side).shape[-2:]
+        alpha, confidence = alpha[..., :height, :width], confidence[..., :height, :width]
+        small, sure = plane(alpha), plane(confidence)
+        soft = ((small > _SOFT) & (small < 1 - _SOFT)) | (sure < _SURE)
+        shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * self.params.band + 1,) * 2)
+        unknown = cv2.dilate(soft.astype(np.uint8), shape)
+        size = (plate.height, plate.width)
+        fine, certain = (
+            plane(F.interpolate(x, size=size, mode="bilinear", align_corners=False)) for x in (alpha, confidence)
+        )
+        band = (
+            cv2.resize(unknown.astype(np.float32), (plate.width, plate.height), interpolation=cv2.INTER_LINEAR) > 0.02
+        )
+        inside = fine > 0.5
+        trimap = np.where(band, np.float32(0.5), inside)
+        return _trimap_layer(trimap, np.where(band, fine, inside), certain)
+
+
+def _trimap_layer(trimap: Plane, alpha: Plane, confidence: Plane) -> Layer:
+    planes = [np.asarray(x, np.float32).clip(0, 1) for x in (trimap, alpha, confidence)]
+    facts = {"confidence": float(planes[2].mean(dtype=np.float64))}
+    return Layer(np.stack(planes, 2), ("trimap", "alpha", "confidence"), facts=facts)

@@ -1,0 +1,154 @@
+"""What methods that run a network share: whose weights, which runtime, how its picture and its alpha are passed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from seqlink.params import param
+from seqmatte import runtime as runtimes
+from seqmatte.device import Device
+from seqmatte.layer import Layer, Pixels
+from seqmatte.method import as_planes
+from seqmatte.runtime import Runner
+from seqmatte.weights import Weights
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+Plane = npt.NDArray[np.float32]
+
+# ImageNet's mean and deviation of RGB 0..1.
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class NetworkParams:
+    precision: str = param(
+        "float32",
+        choices=runtimes.PRECISIONS,
+        advanced=True,
+        help="float32; or fast, which is half of it inside the network, quicker where the machine has it.",
+    )
+
+
+class Networked:
+    """Opened with weights that `recipe` has found. network: its name among `networks.names()`."""
+
+    network: ClassVar[str]
+    params: Any
+    weights: Weights
+    runtime: str = "torch"
+    runner: Runner
+
+    @property
+    def variant(self) -> str:
+        """The form of the network that the parameters ask for; empty for whichever there are weights of."""
+        return str(getattr(self.params, "variant", ""))
+
+    @property
+    def weights_digest(self) -> str:
+        """What results depend on beside the parameters: goes into every key."""
+        return self.weights.identity if self.runtime == "torch" else f"{self.weights.identity} {self.runtime}"
+
+    def open(self, device: Device) -> None:
+        self.runner = runtimes.opened(
+            self.weights, device, self.runtime, self.params.precision, self.facts(), self.options()
+        )
+
+    def facts(self) -> Mapping[str, object]:
+        """What the network's form must be and no file tells."""
+        return {}
+
+    def options(self) -> Mapping[str, object]:
+        """How the network is called, the same for all frames."""
+        return {}
+
+    def tensor(self, pixels: Pixels) -> Tensor:
+        """[1, C, H, W] on the network's device from H x W x C."""
+        import torch
+
+        # A copy: pixels that are shared may not be written, and torch warns of such.
+        planes = np.array(pixels.transpose(2, 0, 1)[None], np.float32, order="C")
+        return torch.from_numpy(planes).to(self.runner.device)
+
+    def picture(self, plate: Layer) -> Tensor:
+        """[1, 3, H, W] on the network's device, as the layer holds it."""
+        import torch
+
+        return torch.from_numpy(as_planes(plate, "R", "G", "B")).to(self.runner.device)
+
+    def alpha_layer(self, alpha: Plane, confidence: Plane, colour: Pixels | None = None) -> Layer:
+        """H x W opacity and how sure it is, 0..1; colour: H x W x 3, a straight foreground in scene-linear light."""
+        sure = np.asarray(confidence, np.float32).clip(0, 1)
+        facts = {"confidence": float(sure.mean(dtype=np.float64)), "correction": self.weights.correction}
+        planes = [np.asarray(alpha, np.float32).clip(0, 1)[:, :, None], sure[:, :, None]]
+        if colour is None:
+            return Layer(np.concatenate(planes, 2), ("A", "confidence"), facts=facts)
+        return Layer(np.concatenate([*planes, colour], 2), ("A", "confidence", "F.R", "F.G", "F.B"), facts=facts)
+
+
+def plane(tensor: Tensor) -> Plane:
+    """H x W from [1, 1, H, W]."""
+    return np.asarray(tensor[0, 0].cpu().numpy(), np.float32)
+
+
+def decided(alpha: Plane) -> Plane:
+    """Confidence where a network tells none: how far alpha is from a half."""
+    return np.asarray(np.abs(2 * alpha - 1), np.float32)
+
+
+def normalised(picture: Tensor) -> Tensor:
+    """[N, 3, H, W] of 0..1 by ImageNet's statistics."""
+    mean, deviation = (picture.new_tensor(values).view(3, 1, 1) for values in (MEAN, DEVIATION))
+    return (picture - mean) / deviation
+
+
+def enlarged(x: Tensor, multiple: int, least: int = 1, mode: str = "reflect") -> Tensor:
+    """x, [.., H, W], with rows below and columns on the right, up to multiples.
+
+    mode: "reflect" (the edge itself not repeated, as often as it takes) or "edge". least: of either side.
+    """
+    height, width = x.shape[-2:]
+    rows, columns = (
+        _indices(side, max(-(-side // multiple) * multiple, least), mode, x.device) for side in (height, width)
+    )
+    return x if len(rows) == height and len(columns) == width else x[..., rows[:, None], columns[None]]
+
+
+def _indices(side: int, wanted: int, mode: str, device: torch.device) -> Tensor:
+    import torch
+
+    kind: Any = mode
+    return torch.from_numpy(np.pad(np.arange(side), (0, wanted - side), kind)).to(device)
+
+
+def smaller(picture: Tensor, longest: int) -> Tensor:
+    """The picture with its longer side at most so long, by area; the picture itself where it is."""
+    import torch.nn.functional as F
+
+    height, width = picture.shape[-2:]
+    share = longest / max(height, width)
+    if not longest or share >= 1:
+        return picture
+    size = (max(16, round(height * share)), max(16, round(width * share)))
+    return F.interpolate(picture, size=size, mode="area")
+
+
+def brought_up(alpha: Tensor, small: Tensor, picture: Tensor) -> Tensor:
+    """A small picture's alpha [1, 1, h, w] at the picture's size, along its edges: a guided filter."""
+    import torch
+
+    from seqmatte.networks.guided_filter import FastGuidedFilter
+
+    if alpha.shape[-2:] == picture.shape[-2:]:
+        return alpha
+    with torch.inference_mode():
+        nothing = torch.zeros_like(small)
+        _, fine = FastGuidedFilter()(picture, small, nothing, alpha, nothing)
+        return torch.as_tensor(fine).clamp(0, 1)

@@ -1,0 +1,36 @@
+"""Robust Video Matting (Lin et al., WACV 2022): people without a guide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from seqlink.params import param
+from seqmatte.methods.detailed import Detailed, DetailParams
+from seqmatte.methods.recurrent import CHUNK
+from seqmatte.reach import Chunked
+
+
+@dataclass(frozen=True)
+class RvmParams(DetailParams):
+    variant: str = param(
+        "", choices=("", "mobilenetv3", "resnet50"), help="The backbone; empty: whichever there are weights of."
+    )
+
+
+class Rvm(Detailed):
+    """People, without a guide, by a network that remembers (Robust Video Matting).
+
+    The network sees encoded RGB of any size. Its state forgets: after 12 frames what was before makes no difference
+    that an 8-bit alpha could hold.
+    """
+
+    name: ClassVar[str] = "rvm"
+    version: ClassVar[int] = 1
+    network: ClassVar[str] = "rvm"
+    Params: ClassVar[type] = RvmParams
+
+    reach = Chunked(CHUNK, lead=12)
+
+    def __init__(self, params: RvmParams) -> None:
+        super().__init__(params)

@@ -1,0 +1,102 @@
+"""Networks written as ONNX: dynamic height and width, state in and out, one file a part of the graph."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqmatte.errors import DeviceError
+from seqmatte.keys import digest, home
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from seqmatte.networks.graphs import Part
+
+# Raised when the graphs of the same weights change.
+VERSION = 1
+# What a graph is traced with. Its sizes are open all the same.
+_HEIGHT, _WIDTH = 96, 128
+
+Options = Mapping[str, object]
+
+
+def cached(name: str, weights: str, network: nn.Module, facts: Options, options: Options) -> dict[str, Path]:
+    """The graph's files by part, from the user's folder; written there if they are not.
+
+    weights: their digest. Raises DeviceError for networks that cannot be exported and where the exporter is missing.
+    """
+    parts = graph_of(name, network, options)
+    files = {}
+    for part, graph in parts.items():
+        key = digest("onnx", VERSION, name, weights, part, sorted(facts.items()), sorted(options.items()))
+        files[part] = home() / "onnx" / f"{key}.onnx"
+        if not files[part].is_file():
+            write(graph, files[part])
+    return files
+
+
+def graph_of(name: str, network: nn.Module, options: Options) -> dict[str, Part]:
+    """The parts of a network's graph. Raises DeviceError, saying why, for one that cannot be exported."""
+    from seqmatte.networks import graphs
+
+    refuse(name)
+    return graphs.parts(name, network, options)
+
+
+def refuse(name: str) -> None:
+    """Raises DeviceError, saying why, for a network that cannot be exported."""
+    from seqmatte.networks import graphs
+
+    if name not in graphs.PARTS:
+        why = graphs.NOT_EXPORTED.get(name, "there is no such network")
+        listed = ", ".join(graphs.exported())
+        raise DeviceError(f"{name} cannot be exported: {why}; these can: {listed}")
+
+
+def write(part: Part, path: Path) -> None:
+    """One part as an ONNX file, whole or not at all. Raises DeviceError where the exporter is missing."""
+    import torch
+
+    try:
+        import onnxscript  # type: ignore[import-not-found, import-untyped, unused-ignore] # noqa: F401
+    except ImportError:
+        raise DeviceError("the exporter is not installed; pip install 'seqmatte[export]'") from None
+    free = torch.export.Dim.DYNAMIC
+    with torch.no_grad(), _hushed():
+        given = tuple(tensor.contiguous() for tensor in part.example(_HEIGHT, _WIDTH))
+        opened = [range(max(2, tensor.ndim - part.open_axes), tensor.ndim) for tensor in given]
+        shapes: Any = {"tensors": tuple(dict.fromkeys(axes, free) for axes in opened)}
+        program = torch.onnx.export(
+            part.eval(),
+            given,
+            input_names=list(part.inputs),
+            output_names=list(part.outputs),
+            dynamic_shapes=shapes,
+            verbose=False,
+            dynamo=True,
+        )
+    assert program is not None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.part")
+    program.save(str(temporary), external_data=False)
+    temporary.replace(path)
+
+
+@contextlib.contextmanager
+def _hushed() -> Iterator[None]:
+    """The exporter talks about packages that it does without, and warns of its own future."""
+    talker = logging.getLogger("torch.onnx")
+    level = talker.level
+    talker.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        talker.setLevel(level)
