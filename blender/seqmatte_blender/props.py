@@ -28,7 +28,7 @@ KINDS = (
 SOURCES = (
     ("SOCKET", "Mask socket", "What is linked to the node's Mask socket, at this frame"),
     ("MASK", "Mask", "A Mask datablock, at this frame"),
-    ("IMAGE", "Painted image", "An image of the plate's size, painted white where the subject is"),
+    ("IMAGE", "Image", "An image of the plate's size, from a file or painted, white where the subject is"),
 )
 
 

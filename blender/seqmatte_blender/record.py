@@ -20,8 +20,8 @@ class Record:
 
     shot: the Shot that was solved last. note: how its plate was read. outcome, message: how the last job ended.
     confidence and source by finished frame (source: the engine's file that the result was copied from). failed:
-    messages by frame. guides: each key's picture at the last solve. stale: finished frames that no longer fit the
-    keys, changed: keys that differ since the solve, both as found by Check.
+    messages by frame. guides: digest of each key's picture at the last solve. stale: finished frames that no longer
+    fit the keys, changed: keys that differ since the solve, both as found by Check.
     """
 
     shot: dict[str, Any] = field(default_factory=dict)

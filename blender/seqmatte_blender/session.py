@@ -179,7 +179,7 @@ def _finish(job: Job, outcome: str) -> None:
 def _steps(job: Job) -> Iterator[None]:
     """One job from the artist's node to results in its folder. Raises one of PROBLEMS."""
     work = job.work
-    exported: dict[str, dict[int, str]] = {"plate": {}, "mask": {}}
+    exported: dict[str, dict[int, str]] = {"plate": {}, "mask": work.given}
     job.total = len(work.wanted)
     for source, frame, path in work.exported():
         if job.cancelled:
@@ -207,7 +207,7 @@ def _check(job: Job, shot: Shot, guides: dict[int, str]) -> Iterator[None]:
     """Brings in what is cached, and says which finished frames no longer fit. Computes nothing."""
     before = job.record.guides
     shift = job.work.plate.shift
-    changed = [frame for frame, path in guides.items() if before.get(frame + shift) != os.path.basename(path)]
+    changed = [frame for frame, path in guides.items() if before.get(frame + shift) != export.file_digest(path)]
     job.record.changed = str(FrameRange(changed)) if changed else ""
     call = yield from _sent(job, "status", {"shot": shot.to_dict()})
     yield from _awaited(job, call)
@@ -250,7 +250,7 @@ def _begin(job: Job, shot: Shot, guides: dict[int, str]) -> None:
             del kept.confidence[frame]
             kept.source.pop(frame, None)
     kept.shot = shot.to_dict()
-    kept.guides = {frame + shift: os.path.basename(path) for frame, path in guides.items()}
+    kept.guides = {frame + shift: export.file_digest(path) for frame, path in guides.items()}
     kept.stale = kept.changed = kept.message = ""
     kept.failed = {}
     kept.outcome = "solving"

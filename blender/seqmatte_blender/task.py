@@ -24,11 +24,15 @@ from .seqlink.client import stripped
 
 @dataclass(frozen=True)
 class Key:
-    """A key frame as it was when the button was pressed; the artist may go on editing."""
+    """A key frame as it was when the button was pressed; the artist may go on editing.
+
+    source: what has to be rendered (see export.Wanted); empty: `path` holds the picture already.
+    """
 
     frame: int
     kind: str
     source: str
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,11 @@ class Task:
     @property
     def results(self) -> FramePath:
         return FramePath(os.path.join(self.folder, node.PATTERN))
+
+    @property
+    def given(self) -> dict[int, str]:
+        """Files of the keys that need no rendering, by frame."""
+        return {key.frame: key.path for key in self.keys if key.path}
 
     @property
     def plate_note(self) -> str:
@@ -100,7 +109,7 @@ def made(kind: str, owner: Any, matte: Any, first: int | None = None, second_ble
     _refuse_unsaved()
     frames = scene.frames_of(matte.node_tree.seqmatte)
     plate = scene.plate_of(matte, frames)
-    keys = _keys(matte, frames)
+    keys = _keys(matte, frames, plate.shift)
     node.own(matte)
     group = matte.node_tree
     settings, folder = group.seqmatte, node.folder(group)
@@ -138,7 +147,7 @@ def _refuse_unsaved() -> None:
         raise scene.NotReady("Save the .blend first: mattes are kept beside it.")
 
 
-def _keys(matte: Any, frames: FrameRange) -> tuple[Key, ...]:
+def _keys(matte: Any, frames: FrameRange, shift: int) -> tuple[Key, ...]:
     """The node's keys by frame. Raises NotReady for what cannot be used."""
     settings = matte.node_tree.seqmatte
     if not settings.keys:
@@ -149,22 +158,37 @@ def _keys(matte: Any, frames: FrameRange) -> tuple[Key, ...]:
             raise scene.NotReady(f"The key on {key.frame} lies outside the range {frames[0]} to {frames[-1]}.")
         if key.frame in made:
             raise scene.NotReady(f"Two keys stand on frame {key.frame}: remove one.")
-        made[key.frame] = Key(key.frame, key.kind, _key_source(matte, key))
+        made[key.frame] = _key(matte, key, shift)
     return tuple(made[frame] for frame in sorted(made))
 
 
-def _key_source(matte: Any, key: Any) -> str:
+def _key(matte: Any, key: Any, shift: int) -> Key:
     if key.source == "MASK":
         if key.mask is None:
             raise scene.NotReady(f"The key on {key.frame} names no Mask.")
-        return f"Mask:{key.mask.name}"
+        return Key(key.frame, key.kind, f"Mask:{key.mask.name}")
     if key.source == "IMAGE":
         if key.image is None:
-            raise scene.NotReady(f"The key on {key.frame} names no painted image.")
-        return f"Image:{key.image.name}"
+            raise scene.NotReady(f"The key on {key.frame} names no image.")
+        path = _file_of(key.image, key.frame + shift)
+        return Key(key.frame, key.kind, "" if path else f"Image:{key.image.name}", path)
     if not matte.inputs["Mask"].is_linked:
         raise scene.NotReady(f"The key on {key.frame} takes the Mask socket, to which nothing is linked.")
-    return "mask"
+    return Key(key.frame, key.kind, "mask")
+
+
+def _file_of(image: Any, number: int) -> str:
+    """The file of an image that is on disk as it is shown, which the engine then reads itself; empty for paint.
+
+    Blender makes noise of an EXR whose only channel is A, and the engine knows what to do with any.
+    """
+    if image.source not in ("FILE", "SEQUENCE") or image.is_dirty or image.packed_file:
+        return ""
+    path = bpy.path.abspath(image.filepath, library=image.library)
+    found = scene.numbered(path).path(number) if image.source == "SEQUENCE" else path
+    if not os.path.exists(found):
+        raise scene.NotReady(f"The image {image.name!r} has no file {found}.")
+    return os.path.abspath(found)
 
 
 def _wanted(
@@ -181,6 +205,8 @@ def _wanted(
             name = os.path.basename(files.path(frame))
             yield export.Wanted("plate", frame, os.path.dirname(files.pattern), name)
     for key in keys:
+        if key.path:
+            continue
         name = f"{key.frame + plate.shift}.{{digest}}.exr"
         yield export.Wanted(key.source, key.frame, os.path.join(folder, "guides"), name, *size)
 

@@ -25,7 +25,7 @@ def main() -> int:
     for python in sys.argv[1:]:
         version = subprocess.run([python, "-c", VERSION], capture_output=True, text=True).stdout.strip()
         started = time.monotonic()
-        ran = run_inside(python, "-v")
+        ran = run_inside(python, "-vv")
         lines = [line for line in ran.stdout.splitlines() if "PASSED" in line or "FAILED" in line or "ERROR" in line]
         print(f"== Blender {version}: exit {ran.returncode}, {time.monotonic() - started:.0f} s")
         print("\n".join(lines) if not ran.returncode else ran.stdout + ran.stderr[-3000:])

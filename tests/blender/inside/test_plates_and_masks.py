@@ -165,6 +165,28 @@ def test_a_painted_mask_is_a_key_and_keeps_its_paint(comp: rig.Comp):
     np.testing.assert_array_equal(pixels.reshape(48, 64, 4)[::-1, :, 0], picture)
 
 
+def test_a_mask_file_is_given_to_the_engine_as_it_is(comp: rig.Comp):
+    guide = comp.tiny.guide(1002)  # one channel, A, which Blender cannot show
+    comp.key(1002, source="IMAGE", image=bpy.data.images.load(guide.path))
+    comp.solve()
+    assert comp.record().shot["guides"] == [
+        {"frame": 1002, "path": guide.path, "kind": "mask", "subject": "matte"},
+    ]
+    assert_near_truth(comp, 1003)
+
+
+def test_a_sequence_of_trimaps_gives_each_key_its_own_file(comp: rig.Comp):
+    first, last = comp.tiny.guide(1001, "trimap"), comp.tiny.guide(1005, "trimap")
+    image = bpy.data.images.load(first.path)
+    image.source = "SEQUENCE"
+    comp.key(1001, source="IMAGE", image=image, kind="trimap")
+    comp.key(1005, source="IMAGE", image=image, kind="trimap")
+    comp.solve()
+    assert [row["path"] for row in comp.record().shot["guides"]] == [first.path, last.path]
+    comp.group.seqmatte.keys[1].frame = 1003
+    assert "has no file" in rig.message_of(comp.solve)
+
+
 def test_soft_paint_reaches_the_engine_as_it_was_painted(comp: rig.Comp):
     image = rig.paint("Soft", np.full((48, 64), 0.5, np.float32) * (comp.tiny.alpha[1002] > 0.1))
     comp.key(1002, source="IMAGE", image=image)
