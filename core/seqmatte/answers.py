@@ -6,6 +6,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 
 _SHOT_FIELD = re.compile(r"shot\.([a-z_]+)|^(frames)")
 _MEMORY = re.compile(r"out of memory|can.t allocate memory|failed to allocate memory", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A finished frame that lies at `place`."""
+
+    result: Result
+    place: str
 
 
 class Answers:
@@ -43,7 +52,9 @@ class Answers:
     def status(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Frame ranges. tasks: of what is missing; spans: of everything, for a farm with a cache of its own.
 
-        With `before`, an earlier Shot, also `reached`: the frames whose result is another now.
+        With `before`, an earlier Shot, also `reached`: the frames whose result is another now. With `have`, keys by
+        frame of results that the host holds (of the subject named, else the first), also `stale`: those of them that
+        are another now.
         """
         engines = self._engines(params)
         found = [engine.status() for engine in engines]
@@ -58,6 +69,8 @@ class Answers:
         }
         if params.get("before") is not None:
             answer["reached"] = str(_reached(self._engines({**params, "shot": params["before"]}), engines))
+        if params.get("have") is not None:
+            answer["stale"] = str(_stale(engines[0], params["have"]))
         return answer
 
     def frame(self, params: Mapping[str, Any], cancelled: Flag) -> dict[str, Any]:
@@ -73,16 +86,15 @@ class Answers:
         described = {"frame": frame, "path": _place(engine, result), "key": result.key, "steps": result.steps}
         return {**described, "confidence": _finite(result.confidence)}
 
-    def render(self, params: Mapping[str, Any], cancelled: Flag, tell: Callable[[Event], None]) -> dict[str, Any]:
+    def render(
+        self, params: Mapping[str, Any], cancelled: Flag, tell: Callable[[Event | Delivered], None]
+    ) -> dict[str, Any]:
         """One subject after the other. A frame is told when it lies where the Shot wants it."""
-        from seqmatte.events import FrameDone
-
         wanted = _frames(params.get("frames"))
         done = []
         for engine in self._engines(params, cancelled, tell):
             for result in engine.render(wanted):
-                place = _place(engine, result)
-                tell(FrameDone(result.frame, place, result.confidence, result.steps, result.subject))
+                tell(Delivered(result, _place(engine, result)))
                 done.append(result.frame)
         return {"frames": str(FrameRange(done))}
 
@@ -93,7 +105,10 @@ class Answers:
             sys.modules["torch"].cuda.empty_cache()
 
     def _engines(
-        self, params: Mapping[str, Any], cancelled: Flag | None = None, tell: Callable[[Event], None] | None = None
+        self,
+        params: Mapping[str, Any],
+        cancelled: Flag | None = None,
+        tell: Callable[[Event | Delivered], None] | None = None,
     ) -> list[Engine]:
         """One for each subject asked for; for every subject of the shot where none is named."""
         from seqmatte.cache import Cache
@@ -129,16 +144,19 @@ class Answers:
         return FileDigests()
 
 
-def as_message(id: int | str | None, event: Event) -> wire.Request:
-    """An engine's event as it goes over the wire."""
+def as_message(id: int | str | None, event: Event | Delivered) -> wire.Request:
+    """An event as it goes over the wire."""
     from seqmatte import events
 
+    if isinstance(event, Delivered):
+        result = event.result
+        where = {"id": id, "frame": result.frame, "path": event.place, "key": result.key, "subject": result.subject}
+        return wire.Request("frame", {**where, "confidence": _finite(result.confidence)})
     if isinstance(event, events.Progress):
         params = {"id": id, "done": event.done, "total": event.total, "eta": _finite(event.seconds_left)}
         return wire.Request("progress", params)
     if isinstance(event, events.FrameDone):
-        params = {"id": id, "frame": event.frame, "path": event.path}
-        return wire.Request("frame", {**params, "confidence": _finite(event.confidence), "subject": event.subject})
+        raise TypeError("a frame is told when it is delivered")
     params = {"id": id, "message": event.message}
     return wire.Request("warning", params if event.frame is None else {**params, "frame": event.frame})
 
@@ -207,6 +225,17 @@ def _reached(before: list[Engine], now: list[Engine]) -> FrameRange:
     )
 
 
+def _stale(engine: Engine, have: Any) -> FrameRange:
+    if not isinstance(have, dict) or not all(isinstance(key, str) for key in have.values()):
+        raise wire.WireError(wire.INVALID_PARAMS, "params.have: not an object of keys by frame")
+    try:
+        held = {int(frame): key for frame, key in have.items()}
+    except ValueError:
+        raise wire.WireError(wire.INVALID_PARAMS, "params.have: not an object of keys by frame") from None
+    inside = (frame for frame in held if frame in engine.shot.frames)
+    return FrameRange(frame for frame in inside if engine.key(engine.plan.final, frame) != held[frame])
+
+
 def _place(engine: Engine, result: Result) -> str:
     """Where the frame lies: in the Shot's own folder if it names one, else in the cache."""
     from seqmatte.delivery import deliver
@@ -215,7 +244,7 @@ def _place(engine: Engine, result: Result) -> str:
     return deliver(result, out, engine.shot.subjects()) if out else result.path
 
 
-def _without_frames(tell: Callable[[Event], None]) -> Callable[[Event], None]:
+def _without_frames(tell: Callable[[Event | Delivered], None]) -> Callable[[Event], None]:
     """The engine's own word that a frame is done comes before the frame is delivered."""
     from seqmatte.events import FrameDone
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 from seqlink import wire
-from seqmatte.answers import Answers, as_failure, as_message
+from seqmatte.answers import Answers, Delivered, as_failure, as_message
 from seqmatte.errors import Cancelled, DeviceError, SeqmatteError
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Desk:
             if job.request.id is not None:
                 self._open.pop(job.request.id, None)
 
-    def _tell(self, job: Job, event: Event) -> None:
+    def _tell(self, job: Job, event: Event | Delivered) -> None:
         self._outlet.send(as_message(job.request.id, event))
 
     def _reply(self, request: wire.Request, result: dict[str, Any]) -> None:

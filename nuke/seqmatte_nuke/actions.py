@@ -55,8 +55,9 @@ def solve(group: nuke.Group, frames: FrameRange | None = None) -> None:
         record.write(part.folder, kept)
     _show_results(group)
     params = [{} if frames is None else {"frames": str(frames)} for _ in parts]
-    uid = node.uid_of(group)
-    session.begin(Job(uid, f"SeqMatte: {group.name()}", "render", parts, params, _frame_came, _solved))
+    have = {part.view: record.read(part.folder).keys for part in parts}
+    uid, title = node.uid_of(group), f"SeqMatte: {group.name()}"
+    session.begin(Job(uid, title, "render", parts, params, _frame_came, _solved, have if any(have.values()) else {}))
 
 
 def solve_frame(group: nuke.Group) -> None:
@@ -80,10 +81,9 @@ def check(group: nuke.Group) -> None:
     """Asks what the guides of now would change, without computing anything."""
     _refuse_if_running(group)
     parts = scene.parts(group, with_plate=False)
-    before = [record.read(part.folder).shot for part in parts]
-    if not all(before):
+    params = [{"have": record.read(part.folder).keys} for part in parts]
+    if not any(row["have"] for row in params):
         raise Trouble("Nothing was solved yet: press Solve.")
-    params = [{"before": shot} for shot in before]
     session.begin(Job(node.uid_of(group), "SeqMatte: what changed", "status", parts, params, _nothing, _checked))
 
 
@@ -151,13 +151,16 @@ def engine(group: nuke.Group) -> None:
 
 
 def _frame_came(job: Job, part: Part, event: Event) -> None:
-    if event.method not in ("frame", "warning"):
+    if event.method not in ("frame", "warning", "stale"):
         return
     kept = record.read(part.folder)
-    if event.method == "warning":
+    if event.method == "stale":
+        kept.changed = str(event.params["frames"])
+    elif event.method == "warning":
         kept.message = str(event.params["message"])
     else:
         frame = int(event.params["frame"])
+        kept.keys[frame] = str(event.params["key"])
         kept.confidence[frame] = float(event.params["confidence"] or 0.0)
         kept.changed = str(kept.stale - [frame])
     record.write(part.folder, kept)
@@ -198,7 +201,7 @@ def _look_at_result(job: Job, group: nuke.Group) -> None:
 def _checked(job: Job) -> None:
     for part, answer in zip(job.parts, job.answers):
         kept = record.read(part.folder)
-        kept.changed = answer["reached"]
+        kept.changed = answer["stale"]
         record.write(part.folder, kept)
     _asked(job)
 

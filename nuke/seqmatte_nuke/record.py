@@ -18,14 +18,15 @@ class Record:
     """One view of one node.
 
     shot: the Shot that was solved last. outcome: "", "ready", "cancelled" or "failed"; message: its sentence.
-    confidence: 0..1 by finished frame. failed: sentences by frame. changed: frames that the guides of now would change,
-    as the last check found.
+    confidence: 0..1 by finished frame; keys: what each was made of. failed: sentences by frame. changed: finished
+    frames that no longer fit plate, guides and options, as the last solve or check found.
     """
 
     shot: dict[str, Any] = field(default_factory=dict)
     outcome: str = ""
     message: str = ""
     confidence: dict[int, float] = field(default_factory=dict)
+    keys: dict[int, str] = field(default_factory=dict)
     failed: dict[int, str] = field(default_factory=dict)
     changed: str = ""
 
@@ -54,6 +55,7 @@ def read(folder: str) -> Record:
             document = json.load(stream)
         record = Record(**{name: document[name] for name in Record.__dataclass_fields__ if name in document})
         record.confidence = {int(frame): float(value) for frame, value in record.confidence.items()}
+        record.keys = {int(frame): str(key) for frame, key in record.keys.items()}
         record.failed = {int(frame): str(text) for frame, text in record.failed.items()}
         _ = record.frames, record.stale
     except (OSError, ValueError, TypeError, AttributeError, KeyError):

@@ -33,7 +33,8 @@ _jobs: dict[str, Job] = {}
 class Job:
     """What one node has asked the engine for.
 
-    method: render or status, with params for each part beside its Shot. heard: called with (job, part, event). ended:
+    method: render or status, with params for each part beside its Shot. have: by view the keys of the frames that it
+    holds, to be told before a render which of them are stale. heard: called with (job, part, event). ended:
     called with (job). Both in the main thread.
     """
 
@@ -44,6 +45,7 @@ class Job:
     params: list[dict[str, Any]]
     heard: Callable[[Job, Part, Event], None]
     ended: Callable[[Job], None]
+    have: dict[str, dict[int, str]] = field(default_factory=dict)
     answers: list[Any] = field(default_factory=list)
     error: WorkerError | None = None
     cancelled: bool = False
@@ -118,6 +120,8 @@ def _follow(job: Job, post: Callable[..., None]) -> None:
 def _follow_part(job: Job, part: Part, params: dict[str, Any], box: Any, post: Callable[..., None]) -> None:
     if job.cancelled:
         return
+    if job.have:
+        _ask_what_is_stale(job, part, post)
     job.call = call = worker().send(job.method, {"shot": part.shot.to_dict(), **params})
     if job.cancelled:
         call.cancel()  # pressed while the engine was starting
@@ -131,6 +135,17 @@ def _follow_part(job: Job, part: Part, params: dict[str, Any], box: Any, post: C
     job.error = call.error
     if call.error is None:
         job.answers.append(call.result())
+
+
+def _ask_what_is_stale(job: Job, part: Part, post: Callable[..., None]) -> None:
+    """Told as an event before the render: a solve of some frames leaves others behind, and a cancel does too."""
+    try:
+        answer = worker().ask("status", {"shot": part.shot.to_dict(), "have": job.have.get(part.view, {})})
+    except WorkerError as error:
+        if error.code <= 1:
+            raise
+        return  # the Shot itself is wrong: the render says so in full
+    post(job.heard, job, part, Event("stale", {"frames": answer["stale"]}))
 
 
 def _show(job: Job, event: Event, box: Any) -> None:

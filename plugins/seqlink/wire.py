@@ -5,7 +5,7 @@ Requests, each answered by one reply or one failure with the same id:
   hello    {protocol}                   -> {protocol, version, device}
   frame    {shot, frame, subject?}      -> {frame, path, key, steps, confidence}
   render   {shot, frames?, subject?}    -> events, then {frames}
-  status   {shot, subject?, before?}    -> {cached, missing, tasks, spans, reached?}: frame ranges, no pixels
+  status   {shot, subject?, before?, have?} -> {cached, missing, tasks, spans, reached?, stale?}: frame ranges
   methods  {}                           -> what methods.json holds: recipes, methods, their described options
   cancel   {id}                         -> {cancelled}: whether that request was running or waiting
   bye      {}                           -> {}; then the worker ends
@@ -13,7 +13,7 @@ Requests, each answered by one reply or one failure with the same id:
 Events are notifications that name the request they belong to:
 
   progress {id, done, total, eta}                   eta: seconds left, null while unknown
-  frame    {id, frame, path, confidence, subject}   a result lies at path
+  frame    {id, frame, path, key, confidence, subject}   a result lies at path
   warning  {id, message, frame?}
   log      {message}
 

@@ -107,6 +107,20 @@ def test_status_says_what_an_edit_reaches_and_computes_nothing(worker, tiny_shot
     assert worker.ask("status", {"shot": before})["missing"] == ""
 
 
+def test_status_names_the_results_that_a_host_holds_and_that_are_no_longer_right(worker, tiny_shot):
+    before, keys = toy(tiny_shot, 3, 9), {}
+    call = worker.send("render", {"shot": before})
+    for event in call.events():
+        if event.method == "frame":
+            keys[event.params["frame"]] = event.params["key"]
+    after = {**before, "guides": [before["guides"][0], vars(tiny_shot.guide(9, kind="alpha"))]}
+    assert worker.ask("status", {"shot": before, "have": keys})["stale"] == ""
+    assert worker.ask("status", {"shot": after, "have": {8: keys[8], 2: keys[2], 99: "x"}})["stale"] == "8"
+    for wrong in ([], {"x": "y"}, {"1": 2}):
+        with pytest.raises(WorkerError, match=r"params\.have"):
+            worker.ask("status", {"shot": before, "have": wrong})
+
+
 def test_each_subject_of_a_shot_is_rendered(worker, tiny_shot, tmp_path):
     two = (tiny_shot.guide(3), tiny_shot.guide(5, kind="alpha", subject="hair"))
     shot = tiny_shot.shot(3, recipe="toy", guides=two, out=FramePath(tmp_path / "out" / "m.####.exr"))

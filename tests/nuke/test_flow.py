@@ -76,6 +76,28 @@ def test_a_correction_changes_the_frames_that_it_reaches_and_no_other(script):
     assert not walked.exists()
 
 
+def test_what_a_partial_solve_leaves_behind_is_called_stale_until_it_is_done(script):
+    script.node["keys"].setValue("3 9")
+    script.solve()
+    old_mask = script.masks[9]
+    move_mask(script, 9)
+    script.nuke.frame(10)
+    script.solve("solve_from_here")
+    assert script.node["status"].value().startswith("stale, 9/12 ready, stale 7-9")
+    script.masks[9] = old_mask
+    script.solve("check")
+    assert script.node["status"].value().startswith("stale, 9/12 ready, stale 10-12")
+    script.solve()
+    assert script.node["status"].value().startswith("ready, 12/12 ready")
+
+
+def test_an_option_that_changes_results_makes_them_stale(script):
+    script.solve()
+    script.node["toy__frame"].setValue(5)
+    script.solve("check")
+    assert "stale 1-12" in script.node["status"].value()
+
+
 def test_an_undo_finds_the_old_results_and_computes_nothing(script):
     script.node["toy__walked"].setValue(str(script.folder / "walked"))
     script.node["keys"].setValue("3 9")
