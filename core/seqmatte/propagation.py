@@ -19,6 +19,10 @@ _ROUND_TRIP = 1.5
 _EDGE = 5.0
 # Alpha this near to 0 or 1 counts as such, and pixels added about the rest.
 _NEARLY, _RIM = 0.04, 2.0
+# Encoded colours this near are the same thing seen twice; this far apart they are two things.
+_SAME, _OTHER = 0.045, 0.12
+# Pixels around the subject in which it may turn up from behind something.
+_BESIDE = 24.0
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,6 @@ def judged(
 
     carried: alpha as expected, h x w; trust: how far that holds, 0..1. subject, ground: what is sure beforehand.
     """
-    subject, ground = _unchallenged(plate, subject, ground, behind, memory)
     asked = ~(subject | ground)
     seen = appearance.opinion(
         plate, subject, ground, asked, behind, memory.palette, memory.colours, left_behind, followed
@@ -129,22 +132,54 @@ def judged(
     wanted = np.where(asked, (told * seen.alpha + 0.15 * trust * carried) / np.maximum(weight, 1e-6), subject)
     alpha = fitted(plate, wanted.astype(np.float32), weight)
     alpha = np.where(asked, alpha, subject).astype(np.float32)
+    alpha = np.where(_crumbs(alpha, memory.area), np.float32(0), alpha)
     soft = asked & (alpha > _NEARLY) & (alpha < 1 - _NEARLY)
     unknown = grown(soft, _RIM) & asked
     sureness = np.where(asked, 5e-4 / (seen.variance + 3e-3 + 5e-4), 1)
     return Band(alpha, unknown.astype(np.float32)), sureness.astype(np.float32)
 
 
-def _unchallenged(plate: Plane, subject: Mask, ground: Mask, behind: Background, memory: Memory) -> tuple[Mask, Mask]:
-    """Sure pixels that do not look like the other side."""
+def _crumbs(alpha: Plane, area: float) -> Mask:
+    """Pieces that are neither near the subject nor much of it: what stuck to it from the background."""
     import cv2
 
-    far = np.sqrt(((plate - behind.colour) ** 2).sum(2))
+    count, piece = cv2.connectedComponents(grown(alpha > _NEARLY, 4).astype(np.uint8), ltype=cv2.CV_32S)
+    mass = np.bincount(piece.reshape(-1), alpha.reshape(-1), count)
+    mass[0] = 0
+    small = mass < 0.1 * max(float(mass.max()), 0.5 * area * alpha.size)
+    small[0] = False
+    return np.asarray(small[piece])
+
+
+def challenged(
+    plate: Plane, subject: Mask, ground: Mask, remembered: Background, memory: Memory, missing: bool
+) -> tuple[Mask, Mask]:
+    """What stays sure of subject and background after comparing the plate with the background that is remembered.
+
+    missing: the subject is smaller than on the guided frames: it may come back anywhere, else only beside itself.
+    """
+    far = np.sqrt(((plate - remembered.colour) ** 2).sum(2))
     like = memory.colours.likeness(plate)
-    as_behind = cv2.blur(((far < 0.05) & (behind.trust > 0.6) & (like < 0.5)).astype(np.float32), (5, 5)) > 0.7
-    as_subject = cv2.blur(((far > 0.12) & (behind.trust > 0.6) & (like > 0.8)).astype(np.float32), (5, 5)) > 0.7
-    near = grown(~ground, 24)
-    return subject & ~grown(as_behind, 2), ground & ~(grown(as_subject & near, 3))
+    known = remembered.trust > 0.6
+    bare = _mostly(known & (far < _SAME) & (like < 0.25), 0.95)
+    gone = _mostly(known & (far < _SAME) & (like < 0.25), 0.7)
+    come = _mostly(known & (far > _OTHER) & (like > 0.8), 0.7)
+    if not missing:
+        come &= grown(~ground, _BESIDE)
+    return subject & ~grown(gone, 2), (ground | (bare & ~subject)) & ~grown(come, 4)
+
+
+def _mostly(mask: Mask, share: float) -> Mask:
+    """Where at least this share of the 5 x 5 pixels around is in the mask."""
+    import cv2
+
+    return np.asarray(cv2.blur(mask.astype(np.float32), (5, 5)) >= share)
+
+
+def remembered(before: Background, way: Motion) -> Background:
+    """The background that is remembered, where it has gone."""
+    trust = flow.warp(before.trust, way.background) * flow.inside(way.background)
+    return Background(flow.warp(before.colour, way.background), np.asarray(trust, np.float32))
 
 
 def learnt(behind: Background, plate: Plane, band: Band, confidence: Plane) -> Background:

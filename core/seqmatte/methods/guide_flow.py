@@ -102,6 +102,8 @@ class GuideFlow:
         band = begun.band
         unknown = band.unknown >= 0.5
         subject, ground = (band.alpha > 0.5) & ~unknown, (band.alpha <= 0.5) & ~unknown
+        if kind == "mask":
+            subject, ground = propagation.challenged(begun.plate, subject, ground, begun.behind, begun.memory, False)
         trust = np.full(unknown.shape, 1.0 if kind == "alpha" else 0.0, np.float32)
         found, confidence = propagation.judged(
             begun.plate, band.alpha, trust, subject, ground, begun.behind, begun.memory, np.zeros_like(trust)
@@ -116,6 +118,9 @@ class GuideFlow:
         solid = (last.band.trimap() == 1).astype(np.float32)
         way = propagation.motion(plate, last.plate, np.maximum(last.band.alpha, last.band.unknown), solid)
         alpha, subject, ground = propagation.expected(last.band.alpha, way)
+        missing = float((last.band.alpha > 0.5).mean()) < 0.6 * last.memory.area
+        known = propagation.remembered(last.behind, way)
+        subject, ground = propagation.challenged(plate, subject, ground, known, last.memory, missing)
         covered = _covered(alpha, ground)
         others = _others(view, plate, covered, _AHEAD)
         behind = propagation.seen_behind(plate, covered, others, last.behind, way.background, last.memory.colours)

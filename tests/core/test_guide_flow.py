@@ -1,0 +1,124 @@
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+
+from seqmatte.methods.guide_flow import GuideFlow
+from shots_hard import moving_disc
+
+
+def walked(method, views, guides, order):
+    state = method.start([views[frame] for frame in guides])
+    made = {}
+    for frame in order:
+        state, made[frame] = method.step(state, views[frame])
+    return made
+
+
+def fresh(**params):
+    return GuideFlow(GuideFlow.Params(**params))
+
+
+def error(layer, alpha, channel="alpha"):
+    return float(np.abs(layer[channel] - alpha).mean()) * 1000
+
+
+@pytest.fixture(scope="module")
+def shot():
+    return moving_disc()
+
+
+@pytest.fixture(scope="module")
+def made(shot):
+    return walked(fresh(), shot.views({0: shot.mask(0)}, "mask"), [0], range(8))
+
+
+def test_sure_pixels_are_right_on_every_frame(shot, made):
+    for frame, layer in made.items():
+        sure = layer["trimap"] != 0.5
+        wrong = np.abs(layer["trimap"] - shot.alphas[frame])[sure] > 0.1
+        assert wrong.mean() < 0.002, frame
+
+
+def test_the_band_stays_narrow(shot, made):
+    last = made[7]["trimap"] == 0.5
+    assert 0.005 < last.mean() < 0.08
+
+
+def test_the_guess_is_near_the_truth_in_the_end(shot, made):
+    assert error(made[7], shot.alphas[7]) < 6
+
+
+def test_an_edge_is_unknown_not_claimed(shot, made):
+    edge = (shot.alphas[5] > 0.2) & (shot.alphas[5] < 0.8)
+    assert (made[5]["trimap"][edge] == 0.5).mean() > 0.97
+
+
+def test_a_walk_may_run_backwards(shot):
+    views = shot.views({7: shot.mask(7)}, "mask")
+    back = walked(fresh(), views, [7], range(7, -1, -1))
+    assert error(back[0], shot.alphas[0]) < 6
+
+
+def test_a_subject_is_found_again_behind_a_post():
+    shot = moving_disc(frames=12, start=50, speed=11, post=(100, 40))
+    layers = walked(fresh(), shot.views({0: shot.mask(0)}, "mask"), [0], range(12))
+    assert shot.alphas[11].mean() > 0.05
+    assert error(layers[11], shot.alphas[11]) < 10
+    assert (layers[11]["trimap"][:, 100:140] == 1).mean() < 0.01
+
+
+def test_a_subject_is_found_again_after_leaving_the_frame():
+    shot = moving_disc(frames=14, start=190, speed=18)
+    shot = dataclasses.replace(
+        shot, plates=shot.plates[:7] + shot.plates[6::-1], alphas=shot.alphas[:7] + shot.alphas[6::-1]
+    )
+    assert shot.alphas[6].mean() < 1e-3
+    layers = walked(fresh(), shot.views({0: shot.mask(0)}, "mask"), [0], range(14))
+    assert layers[6]["alpha"].mean() < 2e-3
+    assert error(layers[13], shot.alphas[13]) < 12
+
+
+def test_lamps_far_above_white_do_no_harm():
+    shot = moving_disc(light=20.0)
+    layers = walked(fresh(), shot.views({0: shot.mask(0)}, "mask"), [0], range(8))
+    assert error(layers[7], shot.alphas[7]) < 8
+
+
+def test_a_trimap_guide_is_believed_as_it_stands(shot):
+    band = cv2.dilate(((shot.alphas[0] > 0) & (shot.alphas[0] < 1)).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    given = np.where(band, 0.5, shot.alphas[0] > 0.5).astype(np.float32)
+    layers = walked(fresh(), shot.views({0: given}, "trimap"), [0], [0])
+    assert np.array_equal(layers[0]["trimap"], given)
+
+
+def test_a_state_thawed_goes_on_bit_for_bit(shot):
+    method, views = fresh(), shot.views({0: shot.mask(0)}, "mask")
+    state = method.start([views[0]])
+    for frame in range(3):
+        state, _ = method.step(state, views[frame])
+    frozen = {name: array.copy() for name, array in method.freeze(state).items()}
+    _, straight = method.step(state, views[3])
+    _, thawed = method.step(method.thaw(frozen), views[3])
+    assert straight.pixels.tobytes() == thawed.pixels.tobytes()
+
+
+def test_the_number_of_threads_changes_nothing(shot):
+    views, before = shot.views({0: shot.mask(0)}, "mask"), cv2.getNumThreads()
+    made = []
+    try:
+        for threads in (1, 4):
+            cv2.setNumThreads(threads)
+            made.append(walked(fresh(), views, [0], range(3))[2].pixels.tobytes())
+    finally:
+        cv2.setNumThreads(before)
+    assert made[0] == made[1]
+
+
+def test_confidence_is_full_where_nothing_is_unknown_and_low_in_the_band(made):
+    layer = made[4]
+    band = layer["trimap"] == 0.5
+    assert (layer["confidence"][~band] == 1).all()
+    assert layer["confidence"][band].mean() < 0.5
+    assert layer.facts["confidence"] == pytest.approx(float(layer["confidence"].mean()), abs=1e-4)
