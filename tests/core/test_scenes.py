@@ -7,11 +7,11 @@ import torch
 
 from seqmatte.networks.hstsg_compact import guide_planes
 from seqmatte.training import guides_drawn
+from seqmatte.training.batches import turned
 from seqmatte.training.degrade import coarse_alpha
 from seqmatte.training.scenes import Clips, Poses, shoot, splat
 from seqmatte.training.subjects import Curves
 from seqmatte.training.textures import PAINTERS, Dice, palette
-from seqmatte.training.train import turned
 
 
 @pytest.fixture(scope="module")

@@ -90,8 +90,8 @@ def test_a_signal_ends_a_run_with_its_steps_saved(tmp_path):
 
 
 def environment():
-    core = str(Path(train.__file__).parents[2])
-    return {**os.environ, "PYTHONPATH": core, "OMP_NUM_THREADS": "1"}
+    root = Path(train.__file__).parents[3]
+    return {**os.environ, "PYTHONPATH": f"{root / 'core'}{os.pathsep}{root / 'plugins'}", "OMP_NUM_THREADS": "1"}
 
 
 def test_two_processes_share_their_gradients_and_stay_equal(tmp_path):
@@ -107,7 +107,7 @@ def test_two_processes_share_their_gradients_and_stay_equal(tmp_path):
         "stage = replace(taught.stages[0], steps=3, rounds=(shape,))\n"
         "stages.COURSES['tiny'] = replace(taught, build=lambda: refiner.build(8), stages=(stage,), check=shape)\n"
         "if __name__ == '__main__':\n"
-        "    rank, world = train._joined()\n"
+        "    rank, world = train.joined()\n"
         "    torch.manual_seed(rank)\n"
         "    kept = train.train(train.Settings('tiny', Path(sys.argv[1]), warmup=1, device='cpu'), print)\n"
         "    total = sum(p.double().sum().item() for p in kept.parameters())\n"

@@ -10,7 +10,6 @@ import argparse
 import copy
 import json
 import math
-import os
 import signal
 import subprocess
 import time
@@ -21,17 +20,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
 from seqmatte.device import Device
 from seqmatte.errors import SeqmatteError
 from seqmatte.training import checkpoints, sheet
+from seqmatte.training.adapt_shot import adapt_shot
+from seqmatte.training.batches import Order, batches, laid_out
 from seqmatte.training.course import Course, Run
+from seqmatte.training.parallel import joined, shared, spread
 from seqmatte.training.scenes import Clips, shoot
 from seqmatte.training.stages import COURSES
-from seqmatte.training.textures import Dice
 
 Say = Callable[[str], None]
 
@@ -72,11 +71,11 @@ def walk(settings: Settings, say: Say, stop: Callable[[], bool]) -> nn.Module:
     takes its share.
     """
     course = _course(settings)
-    rank, world = _joined()
+    rank, world = joined()
     device = _device(settings.device)
     network = course.build().to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    _spread(network)
+    spread(network)
     kept = copy.deepcopy(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1.0, weight_decay=settings.weight_decay, betas=(0.9, 0.99))
     folder = settings.folder
@@ -86,7 +85,7 @@ def walk(settings: Settings, say: Say, stop: Callable[[], bool]) -> nn.Module:
         shoot(settings.check_seed, course.check.count, course.check.frames, course.check.size) if rank == 0 else None
     )
     began = saved = time.monotonic()
-    for clips in _batches(settings, course, step, rank, world, device):
+    for clips in batches(course, Order(settings.seed, settings.shown, rank, world), step, device):
         _teaching(network, course)
         optimiser.param_groups[0]["lr"] = rate_at(step, course, settings)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
@@ -94,7 +93,7 @@ def walk(settings: Settings, say: Say, stop: Callable[[], bool]) -> nn.Module:
         loss = torch.stack([course.weights.get(name, 1.0) * part for name, part in parts.items()]).sum()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        _shared(network, world)
+        shared(network, world)
         steepness = nn.utils.clip_grad_norm_(network.parameters(), settings.most_gradient)
         if torch.isfinite(steepness):
             optimiser.step()
@@ -148,7 +147,7 @@ def _checked(
     if course.run is None:
         network.eval()
         with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
-            parts = course.lesson(network, _laid_out(clips, device), 0)
+            parts = course.lesson(network, laid_out(clips, device), 0)
         return {"check": sum(course.weights.get(name, 1.0) * part.item() for name, part in parts.items())}
     alphas = examined(network, course.run, clips, settings, device)
     sheet.validation(clips, alphas, settings.folder / "sheet.png")
@@ -166,80 +165,6 @@ def examined(network: nn.Module, run: Run, clips: Clips, settings: Settings, dev
     return torch.cat(parts)
 
 
-class Shoots(Dataset[Clips]):
-    """Batch number -> clips, drawn in the loader's process."""
-
-    def __init__(self, settings: Settings, course: Course, rank: int, world: int) -> None:
-        self.settings, self.course, self.rank, self.world = settings, course, rank, world
-
-    def __getitem__(self, number: int) -> Clips:
-        stage = self.course.stage_at(number * self.settings.shown)
-        shape = stage.rounds[number % len(stage.rounds)]
-        seed = self.settings.seed * 10_000_019 + number * self.world + self.rank
-        return shoot(seed, shape.count, shape.frames, shape.size)
-
-
-def _batches(
-    settings: Settings, course: Course, step: int, rank: int, world: int, device: torch.device
-) -> Iterator[Clips]:
-    """Clips of every step from `step` on; on a GPU drawn there, on a CPU by one more process."""
-    shoots = Shoots(settings, course, rank, world)
-    numbers = range(step // settings.shown, -(-course.steps // settings.shown))
-    if device.type == "cuda":
-        loader: Any = (_drawn_there(shoots, number, device) for number in numbers)
-    else:
-        loader = DataLoader(
-            shoots, batch_size=None, sampler=list(numbers), num_workers=1, prefetch_factor=3, worker_init_fn=_modest
-        )
-    for number, clips in zip(numbers, loader, strict=True):
-        for showing in range(settings.shown):
-            if number * settings.shown + showing >= step:
-                yield _laid_out(turned(clips, number, showing), device)
-
-
-def _drawn_there(shoots: Shoots, number: int, device: torch.device) -> Clips:
-    stage = shoots.course.stage_at(number * shoots.settings.shown)
-    shape = stage.rounds[number % len(stage.rounds)]
-    seed = shoots.settings.seed * 10_000_019 + number * shoots.world + shoots.rank
-    return shoot(seed, shape.count, shape.frames, shape.size, device)
-
-
-def _modest(_: int) -> None:
-    torch.set_num_threads(1)
-    os.nice(3)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the loop tells the loader when to end
-
-
-def turned(clips: Clips, number: int, showing: int) -> Clips:
-    """The clips as they are the first time; then mirrored, in other colours, and backwards where the subject stays."""
-    if showing == 0:
-        return clips
-    dice = Dice(number * 8 + showing, torch.device("cpu"))
-    order = torch.randperm(3, generator=dice.generator)
-    stays = clips.alpha[:, -1].mean((1, 2, 3)) > 0.5 * clips.alpha[:, 0].mean((1, 2, 3))
-    back = (stays & dice.chance(0.7, len(stays)).to(stays.device)).view(-1, 1, 1, 1, 1)
-
-    def changed(x: Tensor) -> Tensor:
-        x = torch.where(back, x.flip(1), x).flip(4)
-        return x[:, :, order] if x.shape[2] == 3 else x
-
-    first, last = clips.guide.flip(3), clips.last_guide.flip(3)
-    return Clips(
-        changed(clips.plate),
-        changed(clips.alpha),
-        changed(clips.foreground),
-        changed(clips.background),
-        changed(clips.light),
-        torch.where(back[:, :, 0], last, first),
-        torch.where(back[:, :, 0], first, last),
-        clips.constants,
-    )
-
-
-def _laid_out(clips: Clips, device: torch.device) -> Clips:
-    return Clips(*(getattr(clips, f.name).to(device, non_blocking=True) for f in fields(Clips)))
-
-
 def _course(settings: Settings) -> Course:
     if settings.name not in COURSES:
         raise SeqmatteError(f"no course for {settings.name!r}; there are {', '.join(COURSES)}", field="name")
@@ -249,38 +174,6 @@ def _course(settings: Settings) -> Course:
 
 def _device(name: str) -> torch.device:
     return Device(name).torch()
-
-
-def _joined() -> tuple[int, int]:
-    """This process's number and how many there are; joins the others when torchrun started it."""
-    if "RANK" not in os.environ:
-        return 0, 1
-    if not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-        if torch.cuda.is_available():
-            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    return dist.get_rank(), dist.get_world_size()
-
-
-def _spread(network: nn.Module) -> None:
-    """All processes start from the first one's weights."""
-    if dist.is_available() and dist.is_initialized():
-        for value in network.state_dict().values():
-            dist.broadcast(value, 0)
-
-
-def _shared(network: nn.Module, world: int) -> None:
-    """The mean of all processes' gradients."""
-    if world == 1:
-        return
-    gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    flat = torch.cat([g.flatten() for g in gradients])
-    dist.all_reduce(flat)
-    flat /= world
-    start = 0
-    for gradient in gradients:
-        gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
-        start += gradient.numel()
 
 
 @contextmanager
@@ -365,12 +258,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="seed of the scenes")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--samples", type=Path, help="write a page of samples of the scenes and stop")
+    parser.add_argument("--shot", type=Path, help="adapt hstsg-compact to this shot, from its guided frames")
 
 
 def run(args: argparse.Namespace) -> int:
-    """`seqmatte train`: a page of samples, or a run."""
+    """`seqmatte train`: a page of samples, weights for one shot, or a run."""
     if args.samples:
         sheet.samples(shoot(args.seed, 16, 4, 160), args.samples)
+        return 0
+    if args.shot:
+        made = adapt_shot(args.shot, args.out, 10.0 if args.minutes >= 1e9 else args.minutes, Device(args.device))
+        print(f"{made}: use it with --weights hstsg-compact={made}", flush=True)
         return 0
     if not args.name:
         raise SeqmatteError(f"say what to train: {', '.join(COURSES)}", field="name")

@@ -1,0 +1,226 @@
+"""The shipped network adapted to one shot, from the frames that the artist guided.
+
+Two kinds of clips are made of them. Moved: the guided frame is taken apart into subject and background, which move
+on their own, are composited in scene-linear light and encoded again; its matte moves along and is exact. Walked:
+real frames from one guided frame to the next, judged on the guided ones only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seqmatte.encoding import Encoding
+from seqmatte.errors import GuideError
+from seqmatte.networks.hstsg_compact import STRIDE, HstsgCompact, settled
+from seqmatte.training import losses
+from seqmatte.training.guides_drawn import blurred, grown
+from seqmatte.training.textures import Dice
+from seqmatte.training.unroll import over_clips
+
+FRAMES = 4
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """minutes, steps: whichever ends first. size: of the crops, in pixels. clips: in a step."""
+
+    minutes: float = 10.0
+    steps: int = 100_000
+    size: int = 192
+    clips: int = 3
+    rate: float = 1e-4
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Known:
+    """A guided frame taken apart. plate, foreground, background [1, 3, H, W], the plate encoded, the others linear.
+
+    alpha, trust [1, 1, H, W]: the best matte and how far it is believed, 0..1. guide [1, 4, H, W].
+    """
+
+    plate: Tensor
+    guide: Tensor
+    alpha: Tensor
+    trust: Tensor
+    foreground: Tensor
+    background: Tensor
+
+
+def adapt(
+    network: HstsgCompact,
+    plates: Mapping[int, Tensor],
+    guides: Mapping[int, Tensor],
+    encoding: Encoding,
+    how: Adaptation,
+    say: Callable[[str], None] = print,
+) -> HstsgCompact:
+    """The network after some minutes on this shot; it is changed in place.
+
+    plates: frame number -> encoded plate [3, H, W]; all guided frames, and what else of the shot may be walked.
+    guides: frame number -> guide planes [4, H, W]. Raises GuideError without a guide or with one that is empty.
+    """
+    known = {frame: taken_apart(network, plates[frame], guide, encoding) for frame, guide in sorted(guides.items())}
+    if not known:
+        raise GuideError("adapting to a shot needs at least one guided frame", field="guides")
+    dice = Dice(how.seed, next(network.parameters()).device)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=how.rate, weight_decay=1e-4)
+    stretches = list(zip(list(known)[:-1], list(known)[1:], strict=True))
+    began, step = time.monotonic(), 0
+    network.eval()  # batch norms keep the statistics of the long training
+    while step < how.steps and time.monotonic() - began < how.minutes * 60:
+        with torch.autocast(dice.device.type, torch.bfloat16):
+            if stretches and step % 2:
+                loss = _walked_loss(network, dice, plates, known, stretches[step // 2 % len(stretches)], how)
+            else:
+                loss = _moved_loss(network, dice, list(known.values()), encoding, how)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        step += 1
+        if step % 20 == 0:
+            say(f"step {step} loss {loss.item():.4f} {(time.monotonic() - began) / 60:.1f} min")
+    return network
+
+
+def taken_apart(network: HstsgCompact, plate: Tensor, guide: Tensor, encoding: Encoding) -> Known:
+    """A guided frame's matte, how far to trust it, and its two layers, each continued behind the other."""
+    plate, guide = _padded(plate.unsqueeze(0)), _padded(guide.unsqueeze(0))
+    if not guide[:, 0].any():
+        raise GuideError("this guide is empty, so nothing can be learnt from it")
+    with torch.no_grad():
+        matte, _ = network.eval().begin(plate, guide)
+        alpha = settled(matte.alpha, guide)
+    light = encoding.decode(plate)
+    trust = _trust(guide)
+    foreground = continued(light, (alpha > 0.95).float())
+    background = continued(light, (alpha < 0.05).float())
+    return Known(plate, guide, alpha, trust, foreground, background)
+
+
+def _trust(guide: Tensor) -> Tensor:
+    """1 where the guide is sure, 0.3 in a trimap's band and near a mask's edge; an alpha is believed everywhere."""
+    value, mask = guide[:, :1], guide[:, 1:2]
+    edge = (grown(value, 4) - grown(value, -4)) * mask
+    band = ((value > 0.25) & (value < 0.75)).float() * guide[:, 2:3]
+    return 1 - 0.7 * torch.maximum(edge, band)
+
+
+def continued(light: Tensor, known: Tensor) -> Tensor:
+    """light [1, 3, H, W] where known [1, 1, H, W] is 1, elsewhere its surroundings, coarser the farther off."""
+    picture, weight = light * known, known
+    levels = [(picture, weight)]
+    while min(picture.shape[-2:]) > 2:
+        picture, weight = F.avg_pool2d(picture, 2, ceil_mode=True), F.avg_pool2d(weight, 2, ceil_mode=True)
+        levels.append((picture, weight))
+    picture, weight = levels.pop()
+    filled = picture.sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True).clamp_min(1e-6)
+    while levels:
+        picture, weight = levels.pop()
+        coarse = F.interpolate(filled, size=picture.shape[-2:], mode="bilinear")
+        filled = coarse * (1 - weight) + picture
+    return filled
+
+
+def _moved_loss(network: HstsgCompact, dice: Dice, known: list[Known], encoding: Encoding, how: Adaptation) -> Tensor:
+    """Clips of guided frames taken apart and moved: alpha, composition, Laplacian and coherence."""
+    made = [_moved(dice, known, encoding, how.size) for _ in range(how.clips)]
+    plate, alpha, trust, guide, front, back = (torch.cat(parts) for parts in zip(*made, strict=True))
+    found = torch.stack([m.alpha for m in over_clips(network, plate, guide)], 1)
+    trusted = alpha + (found - alpha) * trust
+    return (
+        losses.alpha_l1(trusted, alpha)
+        + losses.composition(trusted, alpha, front, back)
+        + losses.laplacian(trusted, alpha)
+        + 5 * losses.temporal(trusted, alpha)
+    )
+
+
+def _moved(dice: Dice, known: list[Known], encoding: Encoding, size: int) -> tuple[Tensor, ...]:
+    """One clip: plate, alpha, trust [1, T, ., S, S], guide [1, 4, S, S], foreground and background, linear."""
+    own = known[dice.number(0, len(known))]
+    other = known[dice.number(0, len(known))]
+    centre = _on_the_rim(dice, own)
+    zoom = float(dice.log_uniform(0.75, 1.6, 1))
+    scale = torch.tensor([size / own.alpha.shape[-1], size / own.alpha.shape[-2]], device=dice.device) / zoom
+    subject = torch.cat((own.foreground, own.alpha, own.trust, own.guide), 1)
+    speed = float(dice.log_uniform(0.01, 0.25, 1))
+    front = torch.cat([subject_at for subject_at in _path(dice, subject, centre, scale, size, speed)])
+    back = torch.cat([at for at in _path(dice, other.background, centre, scale, size, speed / 2)])
+    foreground, alpha, trust, guide = front[:, :3], front[:, 3:4], front[:, 4:5], front[:, 5:]
+    light = alpha * foreground + (1 - alpha) * back
+    noise = torch.randn(light.shape, generator=dice.generator, device=dice.device)
+    plate = encoding.encode(light + noise * float(dice.log_uniform(5e-4, 6e-3, 1)))
+    drawn = torch.cat((guide[:1, :1], guide[:1, 1:].amax((2, 3), keepdim=True).expand(-1, -1, size, size).round()), 1)
+    return plate[None], alpha[None], trust[None], drawn, foreground[None], back[None]
+
+
+def _on_the_rim(dice: Dice, own: Known) -> Tensor:
+    """A place on the subject's rim (x, y in -1..1), somewhat off it."""
+    rim = blurred(((own.alpha > 0.1) & (own.alpha < 0.9)).float(), 2).flatten() + 1e-6
+    place = int(torch.multinomial(rim, 1, generator=dice.generator).item())
+    height, width = own.alpha.shape[-2:]
+    at = torch.tensor([place % width / width, place // width / height], device=dice.device) * 2 - 1
+    return at + 0.1 * dice.normal(2)
+
+
+def _path(dice: Dice, layer: Tensor, centre: Tensor, scale: Tensor, size: int, speed: float) -> list[Tensor]:
+    """A layer [1, C, H, W] seen in a window that moves, turns, nears and bends from frame to frame."""
+    aim, turn, near = speed * dice.normal(2), speed * dice.normal(1), speed * 0.5 * dice.normal(1)
+    bend = 0.3 * speed * F.interpolate(dice.normal(1, 2, 4, 4), size=(size, size), mode="bilinear").permute(0, 2, 3, 1)
+    frames = []
+    for t in range(FRAMES):
+        cos, sin, zoom = (turn * t).cos(), (turn * t).sin(), (near * t).exp()
+        rows = torch.stack((torch.cat((cos, -sin)), torch.cat((sin, cos)))) * zoom
+        window = F.affine_grid(torch.cat((rows, torch.zeros(2, 1)), 1)[None], [1, 1, size, size], align_corners=False)
+        grid = (window + bend * t + aim * t) * scale + centre
+        frames.append(F.grid_sample(layer, grid, padding_mode="border", align_corners=False))
+    return frames
+
+
+def _walked_loss(
+    network: HstsgCompact,
+    dice: Dice,
+    plates: Mapping[int, Tensor],
+    known: Mapping[int, Known],
+    stretch: tuple[int, int],
+    how: Adaptation,
+) -> Tensor:
+    """Real frames from one guided frame to its neighbour, either way, judged where the guided ones are trusted."""
+    ends = stretch if dice.number(0, 2) else stretch[::-1]
+    way = range(*ends, 1 if ends[0] < ends[1] else -1)
+    between = [n for n in way if n in plates][1:]
+    stops = [between[i * len(between) // (FRAMES - 2)] for i in range(FRAMES - 2)] if len(between) > 1 else between
+    frames = [known[ends[0]].plate, *(_padded(plates[n][None]) for n in stops), known[ends[1]].plate]
+    top, left = _window(dice, known[ends[1]], how.size)
+    cut = (..., slice(top, top + how.size), slice(left, left + how.size))
+    plate = torch.stack([frame[cut] for frame in frames], 1)
+    mattes = over_clips(network, plate, known[ends[0]].guide[cut])
+    loss = torch.zeros((), device=dice.device)
+    for end, matte in ((ends[0], mattes[0]), (ends[1], mattes[-1])):
+        alpha, trust = known[end].alpha[cut], known[end].trust[cut]
+        trusted = alpha + (matte.alpha - alpha) * trust
+        loss = loss + losses.alpha_l1(trusted, alpha) + losses.laplacian(trusted, alpha)
+    return loss
+
+
+def _window(dice: Dice, known: Known, size: int) -> tuple[int, int]:
+    """Top and left of a crop about the subject's rim."""
+    height, width = known.alpha.shape[-2:]
+    x, y = ((_on_the_rim(dice, known) + 1) / 2).tolist()
+    top = min(max(int(y * height) - size // 2, 0), max(height - size, 0))
+    left = min(max(int(x * width) - size // 2, 0), max(width - size, 0))
+    return top // STRIDE * STRIDE, left // STRIDE * STRIDE
+
+
+def _padded(picture: Tensor) -> Tensor:
+    """Up to multiples of 16 by repeating the last row and column."""
+    below, right = -picture.shape[-2] % STRIDE, -picture.shape[-1] % STRIDE
+    return F.pad(picture, (0, right, 0, below), mode="replicate")

@@ -1,0 +1,97 @@
+"""From a Shot document to weights of its own: reads the frames, adapts, writes weights with a card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from seqlink.shot import Shot
+from seqmatte import weights
+from seqmatte.device import Device
+from seqmatte.errors import GuideError, ShotError, WeightsError
+from seqmatte.keys import FileDigests
+from seqmatte.layer import Layer
+from seqmatte.method import as_planes, guide_kind
+from seqmatte.networks.hstsg_compact import HstsgCompact, guide_planes
+from seqmatte.source import Source
+from seqmatte.training import checkpoints
+from seqmatte.training.adapt import Adaptation, adapt
+
+BETWEEN = 6  # frames read between two guided ones
+LONGEST = 1280  # pixels of the longer side that is learnt from
+
+
+def adapt_shot(document: Path, out: Path, minutes: float, device: Device, say: Callable[[str], None] = print) -> Path:
+    """Adapts hstsg-compact's weights to the shot and writes OUT/weights.safetensors with a card; gives that path.
+
+    Raises ShotError for a document that cannot be read, GuideError where there is no guide.
+    """
+    shot = read_shot(document)
+    found = weights.find("hstsg-compact")
+    network = weights.load("hstsg-compact", found.path).to(device.torch())
+    if not isinstance(network, HstsgCompact):
+        raise WeightsError("these are not hstsg-compact's weights", path=found.path)
+    digests = FileDigests()
+    try:
+        source = Source(shot, digests)
+        plates, guides = frames_of(shot, source, device.torch())
+        how = Adaptation(minutes=min(minutes, 24 * 60.0))
+        adapt(network, plates, guides, source.encoding, how, say)
+    finally:
+        digests.close()
+    card = {
+        "name": "hstsg-compact",
+        "licence": "as the shot's pictures: weights for this shot only",
+        "data": f"guided frames {', '.join(map(str, guides))} of {document.name}",
+        "from": found.digest,
+        "minutes": how.minutes,
+        "linear_light": True,
+    }
+    checkpoints.export(network, out / "weights", card)
+    return out / "weights.safetensors"
+
+
+def read_shot(document: Path) -> Shot:
+    """The Shot in a JSON file."""
+    try:
+        return Shot.from_json(document.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise ShotError(f"this shot cannot be read: {error}", path=document) from error
+
+
+def frames_of(shot: Shot, source: Source, device: torch.device) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+    """Encoded plates [3, H, W] and guide planes [4, H, W] by frame: all guided ones and some between them."""
+    guided = sorted(guide.frame for guide in shot.guided())
+    if not guided:
+        raise GuideError("adapting to a shot needs at least one guided frame", field="guides")
+    wanted = set(guided)
+    for first, last in pairwise(guided):
+        inner = [frame for frame in shot.frames if first < frame < last]
+        wanted |= {inner[i * len(inner) // BETWEEN] for i in range(BETWEEN)} if inner else set()
+    plates = {
+        frame: _tensor(source.layer("plate", frame, "encoded"), device, "R", "G", "B") for frame in sorted(wanted)
+    }
+    guides = {}
+    for frame in guided:
+        drawn = source.layer("guide", frame)
+        if drawn is not None:
+            value = _tensor(drawn, device, guide_kind(drawn)).unsqueeze(0)
+            guides[frame] = guide_planes(value, guide_kind(drawn))[0]
+    return plates, guides
+
+
+def _tensor(layer: Layer | None, device: torch.device, *channels: str) -> Tensor:
+    """[C, H, W], by area down to LONGEST."""
+    if layer is None:
+        raise ShotError("a frame of this shot is not there", field="plate")
+    picture = torch.from_numpy(as_planes(layer, *channels)).to(device)
+    share = LONGEST / max(picture.shape[-2:])
+    if share < 1:
+        size = (round(picture.shape[-2] * share), round(picture.shape[-1] * share))
+        picture = F.interpolate(picture, size=size, mode="area")
+    return picture[0]

@@ -1,0 +1,105 @@
+"""Adaptation to a shot: what it learns from, and that it learns."""
+
+import pytest
+import torch
+
+from seqmatte.encoding import Encoding
+from seqmatte.errors import GuideError
+from seqmatte.networks import hstsg_compact
+from seqmatte.training import adapt
+from seqmatte.training.guides_drawn import blurred
+from seqmatte.training.textures import Dice
+
+LINEAR = Encoding()
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(1)
+    return hstsg_compact.build(widths=(8, 8, 16, 16), keys=(8, 8, 8), values=(4, 8, 8)).eval()
+
+
+def shot(frames=5, size=80):
+    """A bright disc that moves to the right over a dark ground: encoded plates and true alphas."""
+    y, x = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    plates, alphas = {}, {}
+    for frame in range(frames):
+        disc = (((x - 30 - 4 * frame).square() + (y - 40).square()) < 18**2).float()
+        alpha = blurred(disc[None, None], 1)[0]
+        alphas[frame] = alpha
+        plates[frame] = LINEAR.encode(alpha * 0.7 + (1 - alpha) * 0.05).expand(3, -1, -1)
+    return plates, alphas
+
+
+def guide(alpha, kind="alpha"):
+    return hstsg_compact.guide_planes(alpha[None], kind)[0]
+
+
+def test_layers_are_continued_behind_each_other():
+    light = torch.full((1, 3, 40, 48), 0.2)
+    light[..., 20:] = 0.8
+    known = torch.zeros(1, 1, 40, 48)
+    known[..., :16] = 1
+    torch.testing.assert_close(adapt.continued(light, known), torch.full_like(light, 0.2))
+
+
+def test_continuing_leaves_what_is_known_as_it_is():
+    light, known = torch.rand(1, 3, 33, 47), torch.zeros(1, 1, 33, 47)
+    known[..., 10:30, 5:40] = 1
+    found = adapt.continued(light, known)
+    torch.testing.assert_close(found * known, light * known)
+    assert torch.isfinite(found).all()
+
+
+def test_a_mask_is_not_trusted_at_its_edge_and_an_alpha_is_trusted_everywhere(network):
+    plates, alphas = shot(1)
+    drawn = adapt.taken_apart(network, plates[0], guide(alphas[0].round(), "mask"), LINEAR)
+    given = adapt.taken_apart(network, plates[0], guide(alphas[0]), LINEAR)
+    assert drawn.trust[0, 0, 40, 30] == 1
+    assert drawn.trust[0, 0, 40, 30 + 18] == pytest.approx(0.3)
+    assert torch.equal(given.trust, torch.ones_like(given.trust))
+    torch.testing.assert_close(given.alpha[0], alphas[0])
+
+
+def test_a_moved_clip_keeps_plate_and_matte_together(network):
+    plates, alphas = shot(1)
+    known = [adapt.taken_apart(network, plates[0], guide(alphas[0]), LINEAR)]
+    plate, alpha, trust, drawn, front, back = adapt._moved(Dice(3, torch.device("cpu")), known, LINEAR, 64)
+    assert plate.shape == (1, adapt.FRAMES, 3, 64, 64)
+    assert drawn.shape == (1, 4, 64, 64)
+    assert drawn[0, 1:, 0, 0].tolist() == [0, 0, 1]
+    bright = LINEAR.decode(plate).mean(2, keepdim=True)
+    assert (bright - (alpha * front + (1 - alpha) * back).mean(2, keepdim=True)).abs().mean() < 0.01
+    assert ((bright > 0.35) == (alpha > 0.5)).float().mean() > 0.97
+    assert trust.min() >= 0.29
+
+
+def test_adapting_brings_the_network_nearer_to_the_shot(network):
+    plates, alphas = shot()
+
+    def error():
+        memory = network.begin(plates[0][None], guide(alphas[0])[None])[1]
+        found = []
+        for frame in range(1, 5):
+            alpha, _, _, memory = network(plates[frame][None], memory)
+            found.append((alpha[0] - alphas[frame]).abs().mean())
+        return torch.stack(found).mean().item()
+
+    with torch.no_grad():
+        before = error()
+    how = adapt.Adaptation(steps=10, size=64, clips=1, rate=3e-3)
+    guides = {0: guide(alphas[0]), 4: guide(alphas[4])}
+    adapt.adapt(network, plates, guides, LINEAR, how, say=lambda line: None)
+    with torch.no_grad():
+        assert error() < 0.8 * before
+
+
+def test_without_a_guide_there_is_nothing_to_adapt_to(network):
+    with pytest.raises(GuideError, match="at least one"):
+        adapt.adapt(network, {}, {}, LINEAR, adapt.Adaptation(steps=1))
+
+
+def test_an_empty_guide_is_refused(network):
+    plates, alphas = shot(1)
+    with pytest.raises(GuideError, match="empty"):
+        adapt.adapt(network, plates, {0: guide(0 * alphas[0])}, LINEAR, adapt.Adaptation(steps=1))
