@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from seqmatte.errors import WeightsError
+
 # Distribution -> module, as pyproject.toml asks for them.
 NEEDED = {
     "numpy": "numpy",
@@ -42,7 +44,7 @@ class Check:
 def report(cache: str | None = None, device: str = "auto") -> list[Check]:
     """Every check, in the order of the page. Imports what the engine imports, so it takes some seconds."""
     sections = (python(), packages(), devices(device), onnx_runtime(), weights(), cache_folder(cache), colour_config())
-    return [check for section in sections for check in section]
+    return [check for section in sections for check in _guarded(section)]
 
 
 def text(checks: list[Check]) -> str:
@@ -58,6 +60,15 @@ def text(checks: list[Check]) -> str:
     lines.append("")
     lines.append("Everything that is needed works." if not problems else f"{problems} to put right, marked with !")
     return "\n".join(lines)
+
+
+def _guarded(section: Iterator[Check]) -> Iterator[Check]:
+    """A check that meets a bug or a broken package says so, and the others go on."""
+    try:
+        yield from section
+    except Exception as error:  # noqa: BLE001 - whatever is broken here is what the page is for
+        advice = "put the packages above right first; if they are, please report this"
+        yield Check(getattr(section, "__name__", "check"), "problem", f"{type(error).__name__}: {error}", advice)
 
 
 def python() -> Iterator[Check]:
@@ -130,7 +141,22 @@ def onnx_runtime() -> Iterator[Check]:
 
 
 def weights() -> Iterator[Check]:
-    yield Check("weights", "ok", "flow-closed-form, the default, needs none")
+    from seqmatte import weights as kept
+    from seqmatte.commands.weights import networks_of_methods
+
+    there, missing = [], []
+    for network in networks_of_methods():
+        try:
+            kept.find(network)
+            there.append(network)
+        except WeightsError as error:
+            if error.path is None:
+                missing.append(network)
+            else:
+                advice = f"get the file again, then: seqmatte weights add FILE --name {network}"
+                yield Check(f"weights: {network}", "problem", str(error), advice)
+    found = f"{', '.join(there) or 'of no network'}; flow-closed-form needs none"
+    yield Check("weights", "ok", f"{found}. Not here: {', '.join(missing)}" if missing else found)
 
 
 def cache_folder(folder: str | None) -> Iterator[Check]:

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from fakes.toy_engine import PATHS
-from seqmatte import cli, doctor
+from seqmatte import cli, doctor, weights
 from seqmatte.doctor import Check
+from seqmatte.errors import WeightsError
 
 
 def only(checks, name):
@@ -122,6 +123,26 @@ def test_a_colour_config_that_cannot_be_read_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("OCIO", str(tmp_path / "none.ocio"))
     check = only(doctor.colour_config(), "OCIO")
     assert check.state == "problem" and "none.ocio" in check.found and "unset it" in check.advice
+
+
+def test_weights_that_are_not_what_their_card_says_are_a_problem_and_missing_ones_are_none(monkeypatch):
+    def find(network):
+        if network == "gca":
+            raise WeightsError("not the file that its card describes", path="/weights/gca.pth")
+        raise WeightsError("there are no weights for it")
+
+    monkeypatch.setattr(weights, "find", find)
+    checks = list(doctor.weights())
+    assert only(checks, "weights: gca").state == "problem"
+    assert "seqmatte weights add FILE --name gca" in only(checks, "weights: gca").advice
+    assert only(checks, "weights").state == "ok" and "rvm" in only(checks, "weights").found
+
+
+def test_a_check_that_meets_a_bug_says_so_and_the_others_go_on(monkeypatch, tmp_path):
+    monkeypatch.setattr(weights, "find", lambda network: 1 / 0)
+    checks = doctor.report(str(tmp_path))
+    assert only(checks, "weights").state == "problem" and "ZeroDivisionError" in only(checks, "weights").found
+    assert only(checks, "OCIO").state == "ok"
 
 
 def test_every_line_that_is_not_ok_is_followed_by_its_advice():
