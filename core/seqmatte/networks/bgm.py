@@ -225,13 +225,15 @@ class RefineNetwork(BaseNetwork):
         height, width = plate.shape[-2:]
         if height % 4 or width % 4:
             raise PlateError(f"bgm2 needs width and height in multiples of 4, not {width} x {height}")
-        size = (int(height * detail), int(width * detail))
+        # sym_int is int, but leaves an exported size open.
+        size = tuple(torch.sym_int(side * detail) for side in (height, width))  # type: ignore[no-untyped-call]
         small_plate, small_clean = (
             F.interpolate(picture, size=size, mode="bilinear", align_corners=False) for picture in (plate, clean)
         )
         coarse = self.coarse(small_plate, small_clean)
         chosen = _chosen(coarse.error, (height // 4, width // 4), mode, sample_pixels, threshold)
-        alpha, residual = self.refiner(plate, clean, coarse, None if mode == "full" else chosen)
+        most = min(sample_pixels // 16, chosen[0].numel()) if mode == "sampling" else None
+        alpha, residual = self.refiner(plate, clean, coarse, None if mode == "full" else chosen, most)
         return Matte(
             alpha.clamp(0, 1),
             (residual + plate).clamp(0, 1),
@@ -257,8 +259,14 @@ class Refiner(nn.Module):
         self.conv3, self.bn3 = nn.Conv2d(16 + 6, 12, kernel, bias=False), nn.BatchNorm2d(12)
         self.conv4 = nn.Conv2d(12, 4, kernel)
 
-    def forward(self, plate: Tensor, clean: Tensor, coarse: Coarse, chosen: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Alpha [B, 1, H, W] and residual [B, 3, H, W], unclamped. chosen: [B, 1, H/4, W/4]; None: everywhere."""
+    def forward(
+        self, plate: Tensor, clean: Tensor, coarse: Coarse, chosen: Tensor | None, most: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Alpha [B, 1, H, W] and residual [B, 3, H, W], unclamped.
+
+        chosen: [B, 1, H/4, W/4], 1 or 0; None: everywhere. most: how many are chosen in a picture at most, where
+        that is known.
+        """
         pictures = torch.cat((plate, clean), 1)
         guesses = torch.cat((coarse.alpha, coarse.residual), 1)
         half = (plate.shape[-2] // 2, plate.shape[-1] // 2)
@@ -266,11 +274,15 @@ class Refiner(nn.Module):
         halves, wholes = F.pad(halves, (self.border_half,) * 4), F.pad(pictures, (self.border_full,) * 4)
         if chosen is None:
             mended = self.mended(halves, wholes)
+        elif most is None and torch.compiler.is_exporting():
+            # A graph must know how many patches there are; without a bound it mends all and takes the chosen.
+            wanted = F.interpolate(chosen, scale_factor=4.0, mode="nearest") > 0
+            mended = torch.where(wanted, self.mended(halves, wholes), resized(guesses, plate))
         else:
-            cells = torch.nonzero(chosen[:, 0], as_tuple=True)
+            cells = _cells(chosen[:, 0], most)
             small = _windows(halves, cells, 2, 2 + 2 * self.border_half)
             large = _windows(wholes, cells, 4, 4 + 2 * self.border_full)
-            mended = _replaced(resized(guesses, plate), cells, self.mended(small, large))
+            mended = _replaced(resized(guesses, plate), cells, self.mended(small, large), chosen)
         return mended[:, :1], mended[:, 1:]
 
     def mended(self, halves: Tensor, wholes: Tensor) -> Tensor:
@@ -314,11 +326,22 @@ def _windows(x: Tensor, cells: Cells, step: int, size: int) -> Tensor:
     return windows.permute(0, 3, 1, 2)
 
 
-def _replaced(x: Tensor, cells: Cells, patches: Tensor) -> Tensor:
-    """x, [B, C, H, W], with its 4x4 cells replaced by patches [P, C, 4, 4]."""
+def _cells(chosen: Tensor, most: int | None) -> Cells:
+    """The chosen cells of [B, h, w], at most `most` a picture, as picture, row, column: [P] each."""
+    if most is None or not torch.compiler.is_exporting():
+        return torch.nonzero(chosen, as_tuple=True)
+    # A graph must know how many there are: some unchosen ones fill up, and `_replaced` leaves those alone.
+    best = chosen.flatten(1).topk(most, dim=1).indices
+    axes = torch.meshgrid(*(torch.arange(side, device=chosen.device) for side in chosen.shape), indexing="ij")
+    return tuple(axis.flatten(1).gather(1, best).flatten() for axis in axes)
+
+
+def _replaced(x: Tensor, cells: Cells, patches: Tensor, chosen: Tensor) -> Tensor:
+    """x, [B, C, H, W], with its chosen 4x4 cells replaced by patches [P, C, 4, 4]."""
     batch, channels, height, width = x.shape
     blocks = x.reshape(batch, channels, height // 4, 4, width // 4, 4).permute(0, 2, 4, 1, 3, 5)
-    blocks = blocks.index_put(cells, patches)
+    wanted = chosen[:, 0][cells].view(-1, 1, 1, 1) > 0
+    blocks = blocks.index_put(cells, torch.where(wanted, patches, blocks[cells]))
     return blocks.permute(0, 3, 1, 4, 2, 5).reshape(x.shape)
 
 
