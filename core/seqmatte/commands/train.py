@@ -9,6 +9,7 @@ EPILOG = """\
 examples:
   seqmatte train hstsg-compact --out run --minutes 120
   seqmatte train refiner --out run --minutes 30
+  seqmatte train hstsg-compact --out run --device cuda --batch 8 --minutes 9
   seqmatte train --samples page.png
   seqmatte train --shot shot.json --minutes 10 --out adapted
 
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so many minutes, everything saved")
     parser.add_argument("--steps", type=int, default=0, help="length of the whole course; default: its own")
     parser.add_argument("--seed", type=int, default=1, help="seed of the scenes; default: 1")
+    parser.add_argument("--batch", type=int, default=1, help="times as many clips in a batch, where a GPU has room")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda; default: auto")
     parser.add_argument("--samples", type=Path, metavar="PNG", help="write a page of samples of the scenes and stop")
     parser.add_argument("--shot", type=Path, metavar="SHOT.json", help="adapt the shipped weights to this shot")

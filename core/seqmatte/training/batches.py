@@ -19,10 +19,14 @@ from seqmatte.training.textures import Dice
 
 @dataclass(frozen=True)
 class Order:
-    """seed: of the run. shown: how often a batch is shown. rank, world: this process among those that share."""
+    """seed: of the run. shown: how often a batch is shown. larger: times the course's clips in a batch.
+
+    rank, world: this process among those that share.
+    """
 
     seed: int
     shown: int
+    larger: int = 1
     rank: int = 0
     world: int = 1
 
@@ -37,7 +41,7 @@ class Shoots(Dataset[Clips]):
         stage = self.course.stage_at(number * self.order.shown)
         shape = stage.rounds[number % len(stage.rounds)]
         seed = self.order.seed * 10_000_019 + number * self.order.world + self.order.rank
-        return shoot(seed, shape.count, shape.frames, shape.size, self.device)
+        return shoot(seed, shape.count * self.order.larger, shape.frames, shape.size, self.device)
 
 
 def batches(course: Course, order: Order, step: int, device: torch.device) -> Iterator[Clips]:

@@ -44,6 +44,7 @@ class Settings:
     minutes: float = 1e9
     steps: int = 0  # 0: as the course says
     seed: int = 1
+    batch: int = 1  # times as many clips in a batch as the course says, where a GPU has room for them
     warmup: int = 100
     decay: float = 0.25  # share of the steps, at the end, over which the rate falls
     weight_decay: float = 0.01
@@ -85,7 +86,7 @@ def walk(settings: Settings, say: Say, stop: Callable[[], bool]) -> nn.Module:
         shoot(settings.check_seed, course.check.count, course.check.frames, course.check.size) if rank == 0 else None
     )
     began = saved = time.monotonic()
-    for clips in batches(course, Order(settings.seed, settings.shown, rank, world), step, device):
+    for clips in batches(course, Order(settings.seed, settings.shown, settings.batch, rank, world), step, device):
         _teaching(network, course)
         optimiser.param_groups[0]["lr"] = rate_at(step, course, settings)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
@@ -256,6 +257,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so many minutes, everything saved")
     parser.add_argument("--steps", type=int, default=0, help="length of the whole course (default: its own)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the scenes")
+    parser.add_argument("--batch", type=int, default=1, help="times as many clips in a batch as on a CPU")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--samples", type=Path, help="write a page of samples of the scenes and stop")
     parser.add_argument("--shot", type=Path, help="adapt hstsg-compact to this shot, from its guided frames")
@@ -272,7 +274,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not args.name:
         raise SeqmatteError(f"say what to train: {', '.join(COURSES)}", field="name")
-    settings = Settings(args.name, args.out, args.minutes, args.steps, args.seed, device=args.device)
+    settings = Settings(args.name, args.out, args.minutes, args.steps, args.seed, args.batch, device=args.device)
     train(settings, lambda line: print(line, flush=True))
     return 0
 
