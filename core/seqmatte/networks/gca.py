@@ -22,8 +22,9 @@ class Down(nn.Module):
         self.bn1 = nn.BatchNorm2d(out)
         self.conv2 = SpectralConv(out, out, 3, 1, 1)
         self.bn2 = nn.BatchNorm2d(out)
+        # Sizes are even here; rounding up as the convolution does lets an exporter see that both sizes agree.
         self.downsample = None if stride == 1 else nn.Sequential(
-            nn.AvgPool2d(2, 2), SpectralConv(into, out, 1), nn.BatchNorm2d(out)
+            nn.AvgPool2d(2, 2, ceil_mode=True), SpectralConv(into, out, 1), nn.BatchNorm2d(out)
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
