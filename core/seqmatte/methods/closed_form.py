@@ -44,6 +44,9 @@ class ClosedFormParams:
         unit="% of width",
         help="How far around the last frame's edge the carried guide is doubted; 0 believes the guide alone.",
     )
+    doubted: float = param(
+        0.002, low=0.0, high=10.0, advanced=True, help="How much a guide that is doubted still pulls."
+    )
     epsilon: float = param(
         1e-7,
         low=1e-9,
@@ -85,7 +88,7 @@ class ClosedForm:
         last = None if state is None else carried(state, luma)
         if last is not None:
             reach = self.params.widening / 100 * trimap.width
-            wanted = _remembering(wanted, *last, reach, self.params.steadiness)
+            wanted = _remembering(wanted, *last, reach, self.params)
         alpha = self._solved(view["plate", 0, "scene"], wanted)
         return Memory(alpha, luma), _layer(alpha, trimap, wanted)
 
@@ -131,16 +134,19 @@ def _wanted(trimap: Layer, guidance: float) -> Wanted:
     return Wanted(unknown, known, trimap["alpha"], np.where(unknown, guidance * sureness, 0).astype(np.float32))
 
 
-def _remembering(wanted: Wanted, last: Plane, trust: Plane, reach: float, steadiness: float) -> Wanted:
+def _remembering(wanted: Wanted, last: Plane, trust: Plane, reach: float, params: ClosedFormParams) -> Wanted:
     """With the last frame's alpha, carried here: it widens the band to its own edge, and it holds the edge steady.
 
-    A trimap that is carried from afar drifts; alpha that was solved a frame ago lies where the picture says.
+    A trimap that is carried from afar drifts; alpha that was solved a frame ago lies where the picture says. Where the
+    trimap is doubted it still pulls a little, so that nothing outlives both the picture and the guide.
     """
-    unknown = wanted.unknown | in_doubt(wanted.known, last, reach) if reach > 0 else wanted.unknown
-    more = steadiness * trust
-    total = wanted.weight + more
-    prior = (wanted.weight * wanted.prior + more * last) / total.clip(1e-12)
-    return Wanted(unknown, wanted.known, prior.astype(np.float32), total)
+    doubt = in_doubt(wanted.known, last, reach) & ~wanted.unknown if reach > 0 else np.zeros_like(wanted.unknown)
+    weight = np.where(doubt, params.doubted, wanted.weight)
+    prior = np.where(doubt, wanted.known, wanted.prior)
+    more = np.where(doubt, 0, params.steadiness * trust)
+    total = (weight + more).astype(np.float32)
+    prior = ((weight * prior + more * last) / total.clip(1e-12)).astype(np.float32)
+    return Wanted(wanted.unknown | doubt, wanted.known, prior, total)
 
 
 def _layer(alpha: Plane, trimap: Layer, wanted: Wanted) -> Layer:
