@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Form:
-    """One form of a network that files come in. name: "" where there is one only. facts: what `networks.build` takes."""
+    """One form of a network that files come in. name: "" for an only one. facts: what `networks.build` takes."""
 
     name: str = ""
     facts: Mapping[str, object] = field(default_factory=dict)

@@ -106,7 +106,7 @@ class OnnxRunner:
         self._network.to("meta")
         provider = provider_for(device)
         self.device = torch.device("cpu")
-        self._sessions = {part: _session(path, provider) for part, path in self._files.items()}
+        self._sessions = {part: session(path, provider) for part, path in self._files.items()}
 
     def run(self, part: str, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         import torch
@@ -158,7 +158,8 @@ def provider_for(device: Device) -> str:
     return "CUDAExecutionProvider"
 
 
-def _session(path: Path, provider: str) -> Any:
+def session(path: Path, provider: str) -> Any:
+    """An onnxruntime session on exactly that provider. Raises DeviceError where it falls back to another."""
     import torch
 
     runtime = _onnxruntime()

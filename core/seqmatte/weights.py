@@ -220,11 +220,13 @@ def _plain(path: str) -> dict[Any, Any]:
             return dict(load_file(path))
         if path.endswith(".npz"):
             return _tensorflow_arrays(path)
-        # Some of DIM's releases were pickled by Python 2.
-        found = torch.load(path, map_location="cpu", weights_only=True, encoding="latin1")
+        found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         advice = "open it where it was trained and save model.state_dict()"
         raise WeightsError(f"this file holds more than arrays, and none of it is run: {advice}", path=path) from error
+    except UnicodeDecodeError as error:
+        # As some of DIM's releases; torch reads plain arrays of such files only where their texts are ASCII.
+        raise WeightsError("this file was pickled by Python 2; save it again with Python 3", path=path) from error
     except Exception as error:
         raise WeightsError(f"this is not a file of weights: {str(error).splitlines()[0]}", path=path) from error
     return dict(found) if isinstance(found, Mapping) else {}

@@ -47,8 +47,7 @@ class Bgm2Params(NetworkParams):
 class Bgm2(Networked):
     """Clean plate and plate to alpha, for anything that the clean plate lacks (BackgroundMattingV2).
 
-    The network sees both encoded, RGB about 0..1, reflected to multiples of 4. onnxruntime mends every patch, whatever
-    the mode, because an exported graph cannot choose.
+    The network sees both encoded, RGB about 0..1, reflected to multiples of 4.
     """
 
     name: ClassVar[str] = "bgm2"
@@ -82,7 +81,7 @@ class Bgm2(Networked):
     def options(self) -> Mapping[str, object]:
         usual = (0.125, 320_000) if self._large else (0.25, 80_000)
         detail = self.params.detail or usual[0]
-        if self.runtime == "onnx" or self.params.mode == "full":
+        if self.params.mode == "full":
             return {"detail": detail, "mode": "full"}
         if self.params.mode == "thresholding":
             return {"detail": detail, "mode": "thresholding", "threshold": self.params.threshold}
