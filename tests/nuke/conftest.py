@@ -35,7 +35,8 @@ HOSTILE = {
 
 def load_fake(monkeypatch) -> ModuleType:
     """A Nuke that was just started."""
-    for name in [name for name in sys.modules if name == "nuke" or name.partition(".")[0] == "seqmatte_nuke"]:
+    started = ("nuke", "fakes.nuke_state", "fakes.nuke_knobs", "fakes.nuke_classes", "fakes.nuke_nodes")
+    for name in [name for name in sys.modules if name in started or name.partition(".")[0] == "seqmatte_nuke"]:
         monkeypatch.delitem(sys.modules, name)
     spec = importlib.util.spec_from_file_location("nuke", FAKE)
     module = importlib.util.module_from_spec(spec)

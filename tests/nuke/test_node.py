@@ -163,7 +163,7 @@ def test_a_node_renamed_or_moved_into_a_group_is_found_again(script):
         (lambda s: s.node["first"].setValue(50), "The range runs backwards: 50 to 12."),
         (lambda s: s.nuke.root()["name"].setValue(""), "Save the script first"),
         (lambda s: s.node["folder"].setValue("relative"), "has to begin at the root of a disk"),
-        (lambda s: setattr(s.nuke._state, "executing", True), "Nuke is rendering"),
+        (lambda s: setattr(s.nuke.state, "executing", True), "Nuke is rendering"),
         (lambda s: s.nuke.delete(s.node.node("MatteMaskWrite")), "has no MatteMaskWrite inside any more"),
     ],
 )
