@@ -95,16 +95,17 @@ def test_killed_at_20_random_moments_nuke_goes_on_and_a_second_solve_finishes(sc
 
 BARE = """
 import importlib.util, os, runpy, shutil, sys
-root, shots = sys.argv[1:]
-sys.path[:0] = [os.path.join(root, "tests"), os.path.join(root, "nuke"), os.path.join(root, "plugins")]
+root, packed, shots = sys.argv[1:]
+sys.path[:0] = [os.path.join(root, "tests"), packed]
 spec = importlib.util.spec_from_file_location("nuke", os.path.join(root, "tests/fakes/nuke.py"))
 sys.modules["nuke"] = nuke = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(nuke)
-runpy.run_path(os.path.join(root, "nuke/init.py"))
-runpy.run_path(os.path.join(root, "nuke/menu.py"))
-import seqmatte_nuke
+runpy.run_path(os.path.join(packed, "init.py"))
+runpy.run_path(os.path.join(packed, "menu.py"))
+import seqlink, seqmatte_nuke
+assert seqlink.__file__.startswith(packed) and seqmatte_nuke.__file__.startswith(packed)
 from seqmatte_nuke import session
-for name in os.listdir(os.path.join(root, "nuke/seqmatte_nuke")):
+for name in os.listdir(os.path.join(packed, "seqmatte_nuke")):
     if name.endswith(".py"):
         importlib.import_module("seqmatte_nuke." + name[:-3])
 nuke.scriptSaveAs(os.path.join(shots, "script.nk"))
@@ -133,10 +134,13 @@ def old_pythons():
 
 
 @pytest.mark.parametrize("python", old_pythons(), ids=lambda path: path.parents[1].name)
-def test_a_python_with_nothing_installed_solves_a_node(python, tiny_shot, settings):
+def test_a_python_with_nothing_installed_solves_a_node_from_one_packed_folder(python, tiny_shot, settings, tmp_path):
     tiny_shot.guide(3)
-    root = str(Path(__file__).resolve().parents[2])
-    command = [python, "-I", "-S", "-W", "error", "-c", BARE, root, tiny_shot.folder]
+    root, packed = Path(__file__).resolve().parents[2], tmp_path / "packed"
+    for _ in range(2):
+        subprocess.run([sys.executable, root / "nuke/pack.py", packed], check=True)
+    assert sorted(os.listdir(packed)) == ["init.py", "menu.py", "seqlink", "seqmatte_nuke"]
+    command = [python, "-I", "-S", "-B", "-W", "error", "-c", BARE, root, packed, tiny_shot.folder]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "[] ready, 12/12 ready" in done.stdout

@@ -11,6 +11,10 @@ def test_the_adapter_agrees_with_nukes_types():
     command = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml")]
     env = {**os.environ, "MYPYPATH": os.pathsep.join([str(ROOT / "plugins"), str(ROOT / "nuke")])}
     done = subprocess.run(
-        [*command, "init.py", "menu.py", "seqmatte_nuke"], cwd=ROOT / "nuke", env=env, capture_output=True, text=True
+        [*command, "init.py", "menu.py", "pack.py", "seqmatte_nuke"],
+        cwd=ROOT / "nuke",
+        env=env,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
