@@ -30,9 +30,9 @@ class Refiner(nn.Module):
         self.down = _conv(width, wide, 2)
         self.deep = nn.ModuleList([nn.Sequential(_conv(wide, wide), _conv(wide, wide, rate=2)) for _ in range(3)])
         self.up = _conv(wide + width, width)
-        last = nn.Conv2d(width, 4, 3, 1, 1)
-        nn.init.normal_(last.weight, std=1e-3)
-        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        last = nn.Conv2d(width, 8, 3, 1, 1)
+        nn.init.normal_(last.weight, std=1e-2)
+        nn.init.constant_(last.bias, -0.1)  # type: ignore[arg-type]
         self.leave = nn.Sequential(_conv(width, width), last)
 
     def forward(self, plate: Tensor, alpha: Tensor, band: Tensor) -> Tensor:
@@ -46,8 +46,9 @@ class Refiner(nn.Module):
         for block in self.deep:
             deep = deep + block(deep)
         back = F.interpolate(deep, size=fine.shape[-2:], mode="bilinear", align_corners=False)
-        change = F.pixel_shuffle(self.leave(fine + self.up(torch.cat((back, fine), 1))), 2)
-        return (alpha + band * change.float()).clamp(0, 1)
+        answer = F.pixel_shuffle(self.leave(fine + self.up(torch.cat((back, fine), 1))).float(), 2)
+        belief, change = answer[:, :1].sigmoid(), answer[:, 1:]
+        return (alpha + band * (belief * (between.clamp(0, 1) - alpha) + change)).clamp(0, 1)
 
 
 def gathered(plate: Tensor, sure: Tensor) -> tuple[Tensor, Tensor]:
