@@ -108,7 +108,7 @@ def test_nothing_that_a_file_holds_is_run(tmp_path):
     sprung = tmp_path / "sprung"
     path = tmp_path / "trap.pth"
     torch.save({"state_dict": Trap(str(sprung))}, path)
-    with pytest.raises(WeightsError, match="more than arrays, and none of it is run: .* save model.state_dict"):
+    with pytest.raises(WeightsError, match=r"more than arrays, and none of it is run: .* save model\.state_dict"):
         weights.read(str(path))
     path.write_bytes(pickle.dumps(Trap(str(sprung)), protocol=2))
     with pytest.raises(WeightsError):
@@ -137,7 +137,7 @@ def test_missing_weights_say_which_file_to_get_from_whom_and_what_then():
         weights.find("rvm")
     for part in ("rvm_mobilenetv3.pth", "Robust Video Matting", "GPL-3.0", "seqmatte weights add FILE"):
         assert part in str(caught.value)
-    with pytest.raises(WeightsError, match="its authors published none. Train it: seqmatte train amm"):
+    with pytest.raises(WeightsError, match=r"its authors published none\. Train it: seqmatte train amm"):
         weights.find("amm")
 
 
@@ -190,7 +190,7 @@ def test_a_shot_names_its_own_weights(tmp_path, rvm):
     assert rvm_method.weights.path == path
     with pytest.raises(WeightsError, match="are not there"):
         recipe.build(shot(recipe="rvm", weights={"rvm": str(tmp_path / "gone.pth")}))
-    with pytest.raises(ShotError, match="weights.rvn: no method has this network; available: amm"):
+    with pytest.raises(ShotError, match=r"weights\.rvn: no method has this network; available: amm"):
         recipe.build(shot(recipe="rvm", weights={"rvn": path}))
 
 

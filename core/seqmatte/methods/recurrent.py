@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # Frames that are walked together. They begin at absolute numbers, so trimming a shot changes few.
-CHUNK = 32
+CHUNK = 48
 
 
 class Recurrent(Networked):

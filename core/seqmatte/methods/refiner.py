@@ -51,14 +51,14 @@ class Refiner(Networked):
     def step(self, state: State, view: View) -> tuple[State, Layer]:
         trimap = view["trimap"]
         known = trimap["trimap"]
-        band = (known > 0) & (known < 1)
-        if trimap.has("confidence"):
-            band &= trimap["confidence"] < 1
+        unknown = (known > 0) & (known < 1)
+        # An artist's own alpha comes with all confidence, and stays.
+        band = unknown & (trimap["confidence"] < 1) if trimap.has("confidence") else unknown
         guess = trimap["alpha"] if trimap.has("alpha") else known
-        alpha = np.where(band, guess, known).astype(np.float32)
+        alpha = np.where(unknown, guess, known).astype(np.float32)
         if band.any():
             found = self._mended(view["plate", 0, "encoded"], alpha, band.astype(np.float32))
-            alpha = np.where(band, found, known).astype(np.float32)
+            alpha = np.where(band, found, alpha).astype(np.float32)
         return None, self.alpha_layer(alpha, confidence(alpha, trimap))
 
     def _mended(self, plate: Layer, alpha: Plane, band: Plane) -> Plane:

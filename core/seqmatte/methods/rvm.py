@@ -21,8 +21,8 @@ class RvmParams(DetailParams):
 class Rvm(Detailed):
     """People, without a guide, by a network that remembers (Robust Video Matting).
 
-    The network sees encoded RGB of any size. Its state forgets: after 12 frames what was before makes no difference
-    that an 8-bit alpha could hold.
+    The network sees encoded RGB of any size. Its state forgets slowly: with weights drawn at random, 24 frames of lead
+    leave at most 0.003 of alpha to a walk from the shot's start (12 frames 0.02, 32 frames 0.001).
     """
 
     name: ClassVar[str] = "rvm"
@@ -30,7 +30,7 @@ class Rvm(Detailed):
     network: ClassVar[str] = "rvm"
     Params: ClassVar[type] = RvmParams
 
-    reach = Chunked(CHUNK, lead=12)
+    reach = Chunked(CHUNK, lead=24)
 
     def __init__(self, params: RvmParams) -> None:
         super().__init__(params)
