@@ -18,36 +18,46 @@ ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = Path(os.environ.get("SEQMATTE_VENV", ROOT / ".venv"))
 SOURCES = ("core", "plugins", "nuke", "blender", "tests", "run.py")
 
+# Blender as a module wants an older numpy than the engine, and a process of its own: so an environment of its own.
+BLENDER = Path(os.environ.get("SEQMATTE_BPY_VENV", ROOT / ".venv-bpy"))
+BLENDER_NEEDS = ("bpy==5.0.1", "numpy==1.26.4", "OpenImageIO==3.0.21.0", "pytest==9.2.0")
 
-def python() -> str:
-    """The environment's interpreter."""
-    return str(ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+
+def python(environment: Path = ENVIRONMENT) -> str:
+    """An environment's interpreter."""
+    return str(environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
 
 
-def wanted(extras: str) -> str:
-    """What the environment must hold, as a digest: the pins, the project and where it lies."""
-    parts = [str(ROOT), extras, sys.version]
+def wanted(needs: tuple[str, ...]) -> str:
+    """What an environment must hold, as a digest: the pins, the project and where it lies."""
+    parts = [str(ROOT), *needs, sys.version]
     parts += [(ROOT / name).read_text(encoding="utf-8") for name in ("pyproject.toml", "constraints.txt")]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def make_environment(extras: str) -> None:
-    """Makes or renews the environment unless it already is what is wanted."""
-    stamp = ENVIRONMENT / f"stamp-{extras.replace(',', '-')}"
-    if stamp.exists() and stamp.read_text() == wanted(extras):
+def make_environment(environment: Path, *needs: str) -> None:
+    """Makes or renews an environment unless it already is what is wanted. needs: what pip is asked for."""
+    stamp = environment / f"stamp-{hashlib.sha256(' '.join(needs).encode()).hexdigest()[:8]}"
+    if stamp.exists() and stamp.read_text() == wanted(needs):
         return
-    print(f"making the environment in {ENVIRONMENT} (some minutes the first time)", flush=True)
-    if not Path(python()).exists():
-        venv.create(ENVIRONMENT, with_pip=True)
-    install = [python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*install, "-c", "constraints.txt", "-e", f".[{extras}]"], cwd=ROOT, check=True)
-    stamp.write_text(wanted(extras))
+    print(f"making the environment in {environment} (some minutes the first time)", flush=True)
+    if not Path(python(environment)).exists():
+        venv.create(environment, with_pip=True)
+    install = [python(environment), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*install, *needs], cwd=ROOT, check=True)
+    stamp.write_text(wanted(needs))
+
+
+def engine_needs(extras: str) -> tuple[str, ...]:
+    """What pip is asked for to have this project, pinned."""
+    return ("-c", "constraints.txt", "-e", f".[{extras}]")
 
 
 def run(*command: str, **environment: str) -> None:
     """Runs one command of the environment; stops with its exit code if it fails."""
     print("$", " ".join(command), flush=True)
-    done = subprocess.run([python(), *command], cwd=ROOT, env={**os.environ, **environment}, check=False)
+    found = {**os.environ, "SEQMATTE_BPY_PYTHON": os.environ.get("SEQMATTE_BPY_PYTHON", python(BLENDER)), **environment}
+    done = subprocess.run([python(), *command], cwd=ROOT, env=found, check=False)
     if done.returncode:
         raise SystemExit(done.returncode)
 
@@ -57,7 +67,8 @@ def test() -> None:
     run("-m", "ruff", "check", *SOURCES)
     run("-m", "ruff", "format", "--check", *SOURCES)
     run("-m", "mypy", "core/seqmatte", "plugins/seqlink", "run.py")
-    run("-m", "pytest", "-q", *sys.argv[2:])
+    # One thread a process: two processes share the cores better than two threads in each.
+    run("-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *sys.argv[2:], OMP_NUM_THREADS="1")
 
 
 def main() -> None:
@@ -65,13 +76,14 @@ def main() -> None:
     if sys.version_info < (3, 11):  # noqa: UP036 - this file is what a wrong Python meets first
         raise SystemExit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}")
     if command == "demo":
-        make_environment("cpu")
+        make_environment(ENVIRONMENT, *engine_needs("cpu"))
         run("-m", "seqmatte", "demo", *sys.argv[2:])
     elif command == "test":
-        make_environment("cpu,test")
+        make_environment(ENVIRONMENT, *engine_needs("cpu,test"))
+        make_environment(BLENDER, *BLENDER_NEEDS)
         test()
     elif command == "seqmatte":
-        make_environment("cpu")
+        make_environment(ENVIRONMENT, *engine_needs("cpu"))
         run("-m", "seqmatte", *sys.argv[2:])
     else:
         raise SystemExit(__doc__)
