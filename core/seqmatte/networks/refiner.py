@@ -32,7 +32,7 @@ class Refiner(nn.Module):
         self.up = _conv(wide + width, width)
         last = nn.Conv2d(width, 8, 3, 1, 1)
         nn.init.normal_(last.weight, std=1e-2)
-        nn.init.constant_(last.bias, -0.1)  # type: ignore[arg-type]
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         self.leave = nn.Sequential(_conv(width, width), last)
 
     def forward(self, plate: Tensor, alpha: Tensor, band: Tensor) -> Tensor:
