@@ -174,9 +174,9 @@ def _frame_came(job: Job, part: Part, event: Event) -> None:
 def _solved(job: Job) -> None:
     for part in job.parts:
         kept = record.read(part.folder)
-        if job.error is not None and not job.error.cancelled:
+        if _failed(job):
             kept.outcome, kept.message = "failed", str(job.error)
-            if "frame" in job.error.data:
+            if job.error is not None and "frame" in job.error.data:
                 kept.failed = {int(job.error.data["frame"]): str(job.error)}
         else:
             kept.outcome = "ready" if len(job.answers) == len(job.parts) else "cancelled"
@@ -186,8 +186,13 @@ def _solved(job: Job) -> None:
         if any(record.read(part.folder).confidence for part in job.parts):
             _look_at_result(job, group)
         _refresh(group)
-    if job.error is not None and not job.error.cancelled:
+    if _failed(job):
         _tell_later(str(job.error))
+
+
+def _failed(job: Job) -> bool:
+    """Whether it ended with an error that the artist did not cause by stopping it."""
+    return job.error is not None and not (job.error.cancelled or job.cancelled)
 
 
 def _look_at_result(job: Job, group: nuke.Group) -> None:
@@ -216,7 +221,7 @@ def _asked(job: Job) -> None:
     group = node.by_uid(job.uid)
     if group is not None:
         _refresh(group)
-    if job.error is not None and not job.error.cancelled:
+    if _failed(job):
         _tell_later(str(job.error))
 
 

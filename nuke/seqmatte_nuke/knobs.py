@@ -12,16 +12,19 @@ import seqlink
 AUTO = "auto"
 
 
-def document(ask: Any = None) -> dict[str, Any]:
-    """Recipes and methods with their options. ask: gives the same from a running engine, where the file is missing."""
+def document() -> dict[str, Any]:
+    """Recipes and methods with their options; from a running engine where the generated file is missing.
+
+    Raises WorkerError where there is neither.
+    """
     path = os.path.join(os.path.dirname(seqlink.__file__), "methods.json")
     try:
         with open(path, encoding="utf-8") as stream:
             return dict(json.load(stream))
     except FileNotFoundError:
-        if ask is None:
-            raise
-        return dict(ask())
+        from . import session  # it needs the node, which needs this
+
+        return dict(session.worker().ask("methods"))
 
 
 def recipes(declared: dict[str, Any]) -> list[str]:

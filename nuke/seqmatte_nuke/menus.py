@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import nuke
+from seqlink.client import WorkerError
 
 from . import actions, node
 from .trouble import Trouble
@@ -21,5 +22,5 @@ def create() -> None:
     """A new node with its panel open."""
     try:
         node.create().showControlPanel()
-    except Trouble as trouble:
+    except (Trouble, WorkerError) as trouble:
         actions.tell(str(trouble))

@@ -94,8 +94,10 @@ def worker() -> Worker:
 
 
 def stop() -> None:
-    """Ends the engine. The next job starts another."""
+    """Ends the engine, and cancels what it was doing. The next job starts another."""
     global _worker
+    for job in _jobs.values():
+        job.cancelled = True
     with _lock:
         if _worker is not None:
             _worker.stop()

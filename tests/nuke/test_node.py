@@ -144,6 +144,23 @@ def test_a_node_deleted_while_it_is_solved_harms_nobody(script, nuke):
     assert len(list((script.folder / "shots").rglob("matte.*.exr"))) == 12
 
 
+def test_a_script_that_is_closed_while_a_node_is_solved_keeps_what_is_finished(script, nuke):
+    gate = script.gate(1, 2, 3, 4)
+    place, folder = nuke.root()["name"].value(), script.results
+    script.press("solve")
+    nuke.pump(lambda: (folder / "matte/matte.0003.exr").exists())
+    nuke.scriptSaveAs(place)
+    nuke.scriptOpen(place)
+    nuke.pump(nuke._posted.empty)
+    script.open_all(gate)
+    script.node = nuke.toNode("SeqMatte1")
+    script.finish()
+    script.press("reload")
+    assert script.node["status"].value().startswith("cancelled, 3/12 ready")
+    script.solve()
+    assert script.node["status"].value().startswith("ready, 12/12 ready")
+
+
 def test_a_node_renamed_or_moved_into_a_group_is_found_again(script):
     gate = script.gate()
     script.press("solve")
@@ -226,11 +243,11 @@ def test_every_declared_option_has_its_knob_with_its_default_and_help(script):
 
 def test_without_the_generated_file_the_running_engine_is_asked(adapter, monkeypatch, tmp_path):
     import seqlink
-    from seqmatte_nuke import knobs, session
+    from seqmatte_nuke import knobs
 
     monkeypatch.setattr(knobs, "document", knobs.document.__wrapped__)
     monkeypatch.setattr(seqlink, "__file__", str(tmp_path / "__init__.py"))
-    document = knobs.document(lambda: session.worker().ask("methods"))
+    document = knobs.document()
     assert "toy" in knobs.recipes(document)
 
 
