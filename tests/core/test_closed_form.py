@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,8 +18,8 @@ from seqmatte.methods.closed_form import ClosedForm
 HEIGHT, WIDTH = 96, 128
 
 
-def opened(**params: float) -> ClosedForm:
-    method = ClosedForm(ClosedForm.Params(**params))
+def opened(**params: Any) -> ClosedForm:
+    method = ClosedForm(ClosedForm.Params(**{"steps": 40, **params}))
     method.open(Device("cpu"))
     return method
 
