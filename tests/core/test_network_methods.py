@@ -2,6 +2,7 @@
 
 import gc
 import importlib.util
+import itertools
 import os
 import shutil
 from pathlib import Path
@@ -249,7 +250,7 @@ def test_every_pixel_is_in_a_tile_and_tiles_begin_on_the_networks_grid():
         assert cuts[0][0] == 0
         assert cuts[-1][1] == length
         assert all(start % 32 == 0 for start, _ in cuts)
-        assert all(left[1] - right[0] == 192 for left, right in zip(cuts, cuts[1:], strict=False))
+        assert all(left[1] - right[0] == 192 for left, right in itertools.pairwise(cuts))
 
 
 def test_a_fast_network_stays_near_the_exact_one(tiny, stocked, tmp_path):

@@ -30,7 +30,7 @@ class Fba(TrimapNetwork):
     """Trimap and plate to alpha and the foreground's own colour (FBA matting).
 
     The network sees RGB 0..1, the same by ImageNet's statistics, the trimap as two channels and as distances to what
-    is known, reflected to multiples of 8. Distances are of the whole frame, also in tiles; but its norms and pooled means
+    is known, reflected to multiples of 8. Distances are of the whole frame, also in tiles; but norms and pooled means
     are of the tile, so tiles differ from the whole frame and are best kept large.
     """
 

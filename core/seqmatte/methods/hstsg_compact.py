@@ -28,7 +28,7 @@ class HstsgCompactParams(NetworkParams):
         low=64,
         high=4096,
         unit="px",
-        help="The longer side at which the network looks; larger plates are shrunk, and mended afterwards at full size.",
+        help="The longer side at which the network looks; larger plates are shrunk and mended afterwards at full size.",
     )
     band: int = param(
         3, low=0, high=64, unit="px", help="How far beyond its soft edge the matte may still change, in those pixels."

@@ -1,0 +1,149 @@
+"""The second runtime: graphs written as ONNX and run by onnxruntime through the same methods."""
+
+import argparse
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from seqmatte import cli, networks, runtime, weights
+from seqmatte.device import Device
+from seqmatte.errors import DeviceError
+from seqmatte.layer import Layer
+from seqmatte.method import View
+from seqmatte.methods.rvm import Rvm, RvmParams
+from seqmatte.networks import graphs
+from seqmatte.networks.examples import picture
+
+# Light enough to be exported here. Every other network of graphs.PARTS is exported by the same code.
+WRITTEN = {"refiner": {}, "rvm": {"detail": 0.5}}
+
+
+@pytest.fixture(scope="module")
+def stocked(tmp_path_factory):
+    """Files of weights by network, and a user's folder that graphs are written to."""
+    folder = tmp_path_factory.mktemp("runtime")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("SEQMATTE_HOME", str(folder / "home"))
+    files = {}
+    for name in WRITTEN:
+        torch.manual_seed(5)
+        network = networks.build(name)
+        if name == "refiner":
+            torch.nn.init.normal_(network.leave[1].weight, std=0.05)
+        files[name] = str(folder / f"{name}.pth")
+        torch.save(network.state_dict(), files[name])
+    yield files
+    patch.undo()
+
+
+def opened(stocked, name, kind, **more):
+    found = weights.find(name, override=stocked[name])
+    return runtime.opened(found, Device("cpu"), kind, options=WRITTEN[name], **more)
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_onnxruntime_gives_what_torch_gives_at_other_sizes_than_it_was_traced_with(stocked, name):
+    torch_runner, onnx_runner = opened(stocked, name, "torch"), opened(stocked, name, "onnx")
+    part = graphs.parts(name, torch_runner.module, WRITTEN[name])["step"]
+    for height, width in ((96, 128), (64, 160), (81, 71)):
+        with torch.no_grad():
+            given = dict(zip(part.inputs, part.example(height, width), strict=True))
+        ours, theirs = torch_runner.run("step", given), onnx_runner.run("step", given)
+        assert list(ours) == list(theirs)
+        for key, tensor in ours.items():
+            torch.testing.assert_close(theirs[key], tensor, atol=1e-4, rtol=1e-4)
+
+
+def test_a_method_walks_alike_in_both_runtimes_from_a_graph_that_is_written_once(stocked):
+    plates = [Layer(picture(3, 48, 64, seed)[0].permute(1, 2, 0).numpy().copy(), ("R", "G", "B")) for seed in range(3)]
+    made = {}
+    for kind in runtime.RUNTIMES:
+        method = Rvm(RvmParams(detail=0.5))
+        method.weights, method.runtime = weights.find("rvm", override=stocked["rvm"]), kind
+        method.open(Device("cpu"))
+        state, made[kind] = None, []
+        for frame, plate in enumerate(plates):
+            state, layer = method.step(state, View(frame, lambda name, offset, space, p=plate: p))
+            made[kind].append(layer["A"])
+        made[f"{kind} key"] = method.weights_digest
+    np.testing.assert_allclose(made["onnx"], made["torch"], atol=1e-4)
+    assert made["onnx key"] != made["torch key"]
+    from seqmatte.keys import home
+
+    written = sorted((home() / "onnx").iterdir())
+    opened(stocked, "rvm", "onnx")
+    assert sorted((home() / "onnx").iterdir()) == written
+
+
+def test_cuda_where_onnxruntime_has_none_is_an_error_and_no_fall_back(stocked, monkeypatch):
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(DeviceError, match="asked for and this onnxruntime has none; install 'seqmatte\\[gpu\\]'"):
+        runtime.provider_for(Device("cuda"))
+    assert runtime.provider_for(Device("auto")) == "CPUExecutionProvider"
+    with pytest.raises(DeviceError, match="no such device: 'tpu'"):
+        runtime.provider_for(Device("tpu"))
+
+
+def test_a_session_that_fell_back_is_refused(tmp_path, monkeypatch):
+    import onnxruntime
+
+    class Fallen:
+        def __init__(self, path, options, providers):
+            pass
+
+        def get_providers(self):
+            return ["CPUExecutionProvider"]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Fallen)
+    with pytest.raises(DeviceError, match="asked for CUDAExecutionProvider and fell back to CPUExecutionProvider"):
+        runtime.session(tmp_path / "any.onnx", "CUDAExecutionProvider")
+
+
+def test_without_onnxruntime_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(DeviceError, match="pip install 'seqmatte\\[cpu\\]'"):
+        runtime.provider_for(Device("cpu"))
+
+
+def test_without_the_exporter_the_extra_is_named(stocked, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(DeviceError, match="pip install 'seqmatte\\[export\\]'"):
+        cli_export("refiner", tmp_path / "x.onnx", stocked["refiner"])
+
+
+def cli_export(name, out, file):
+    from seqmatte.commands import export
+
+    parser = argparse.ArgumentParser()
+    export.add_arguments(parser)
+    return export.run(parser.parse_args([name, "--out", str(out), "--weights", file]))
+
+
+def test_the_fast_precision_is_torchs_alone(stocked):
+    with pytest.raises(DeviceError, match="the onnx runtime computes in float32 only"):
+        opened(stocked, "rvm", "onnx", precision="fast")
+
+
+def test_every_network_can_be_exported_or_says_why_not(capsys):
+    assert set(graphs.PARTS) | set(graphs.NOT_EXPORTED) == set(networks.names())
+    assert not set(graphs.PARTS) & set(graphs.NOT_EXPORTED)
+    for name in graphs.NOT_EXPORTED:
+        assert cli.main(["export", name]) == DeviceError.code
+        assert f"{name} cannot be exported: {graphs.NOT_EXPORTED[name]}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", graphs.exported())
+def test_a_graph_names_all_that_goes_in_and_out(name):
+    with torch.device("meta"):
+        network = networks.build(name)
+        options = {"mode": "full"} if name == "bgm2" else {}
+        for part in graphs.parts(name, network, options).values():
+            given = part.example(64, 64)
+            assert len(given) == len(part.inputs)
+            assert len(part(*given)) == len(part.outputs)
+            assert not set(part.inputs) & set(part.outputs)
+        assert {n for n in part.outputs if n.startswith("next_")} <= {f"next_{n}" for n in part.inputs}
