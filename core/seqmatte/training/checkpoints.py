@@ -51,13 +51,13 @@ def export(network: nn.Module, path: Path, card: Mapping[str, Any]) -> None:
 
     Batch statistics stay in float32, because their variances reach below what half precision holds.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save as as_bytes
 
     tensors = {name: _shrunk(name, value) for name, value in network.state_dict().items() if "num_batches" not in name}
     path.parent.mkdir(parents=True, exist_ok=True)
     weights = path.with_suffix(".safetensors")
     temporary = weights.with_suffix(f".{os.getpid()}.part")
-    save_file(tensors, str(temporary))
+    temporary.write_bytes(as_bytes(tensors))
     temporary.replace(weights)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     parameters = sum(p.numel() for p in network.parameters())
