@@ -186,7 +186,7 @@ class SEQMATTE_OT_farm(_Job, bpy.types.Operator):
 
 
 class SEQMATTE_OT_cancel(_OnNode, bpy.types.Operator):
-    """Stops after the frame at hand; finished frames stay"""
+    """Stops after the step at hand; finished frames stay. Pressed again, ends the engine"""
 
     bl_idname = "seqmatte.cancel"
     bl_label = "Cancel"

@@ -77,7 +77,7 @@ def draw_solve(layout: Any, matte: Any, state: status.Status) -> None:
     row.operator("seqmatte.solve", icon="PLAY").node = matte.name
     here = row.operator("seqmatte.solve", text="Solve from Here")
     here.node, here.start = matte.name, "HERE"
-    row.operator("seqmatte.check", text="", icon="FILE_REFRESH").node = matte.name
+    row.operator("seqmatte.check", icon="FILE_REFRESH").node = matte.name
     if not row.enabled:
         layout.progress(factor=state.fraction or 0.0, text=f"{state.word}  {state.line}", type="BAR")
         layout.operator("seqmatte.cancel", icon="CANCEL").node = matte.name
@@ -85,6 +85,8 @@ def draw_solve(layout: Any, matte: Any, state: status.Status) -> None:
 
 def draw_options(layout: Any, chosen: Any) -> None:
     wanted = props.methods_of(chosen.recipe)
+    if not wanted:
+        layout.label(text="Choose a quality to see its options.")
     for method in props.catalogue()["methods"]:
         if method["name"] not in wanted or not method["params"]:
             continue

@@ -72,17 +72,18 @@ def recipes() -> list[tuple[str, str, str]]:
 
 
 def methods_of(recipe: str) -> list[str]:
-    """The methods whose options matter to a recipe; all of them for "auto"."""
+    """The methods of a recipe; none for "auto", whose options stay as they measured best."""
     for row in catalogue()["recipes"]:
         if row["name"] == recipe:
             return list(row["methods"])
-    return [row["name"] for row in catalogue()["methods"]]
+    return []
 
 
 def params(settings: Any) -> dict[str, dict[str, Any]]:
-    """Options that differ from their defaults, by method: what goes into the Shot."""
+    """Options of the recipe's methods that differ from their defaults, by method: what goes into the Shot."""
     made: dict[str, dict[str, Any]] = {}
-    for method in catalogue()["methods"]:
+    wanted = methods_of(settings.recipe)
+    for method in (row for row in catalogue()["methods"] if row["name"] in wanted):
         group = getattr(settings, group_name(method["name"]), None)
         for option in method["params"] if group else ():
             value = plain(getattr(group, option["name"]), option)

@@ -87,9 +87,12 @@ def start(work: task.Task) -> Job:
 
 
 def cancel(uid: str) -> None:
-    """Asks a job to stop; finished frames stay."""
-    if running(uid):
-        _jobs[uid].cancelled = True
+    """Asks a job to stop; finished frames stay. Asked a second time, ends an engine that may not listen any more."""
+    if not running(uid):
+        return
+    if _jobs[uid].cancelled and _worker:
+        _worker.pop().stop()
+    _jobs[uid].cancelled = True
 
 
 def drop(uid: str) -> None:
@@ -197,9 +200,16 @@ def _steps(job: Job) -> Iterator[None]:
 
 
 def _solve(job: Job, shot: Shot, guides: dict[int, str]) -> Iterator[None]:
+    """Computes what is asked, and brings in other finished frames that an edit changed and the cache knows.
+
+    A finished frame that is neither is stale, and stays so when the job is cancelled or asked for less.
+    """
     shift = job.work.plate.shift
+    cached, missing, _ = yield from _status(job, shot)
     _begin(job, shot, guides)
-    yield from _render(job, shot, FrameRange(frame + shift for frame in job.work.asked))
+    _mark_stale(job, missing)
+    asked = FrameRange(frame + shift for frame in job.work.asked)
+    yield from _render(job, shot, asked | (cached & job.record.confidence))
     _finish(job, "ready")
 
 
@@ -209,19 +219,27 @@ def _check(job: Job, shot: Shot, guides: dict[int, str]) -> Iterator[None]:
     shift = job.work.plate.shift
     changed = [frame for frame, path in guides.items() if before.get(frame + shift) != export.file_digest(path)]
     job.record.changed = str(FrameRange(changed)) if changed else ""
-    call = yield from _sent(job, "status", {"shot": shot.to_dict()})
-    yield from _awaited(job, call)
-    answer = call.result()
-    cached, missing = (
-        FrameRange.parse(text) if text else FrameRange() for text in map(answer.get, ("cached", "missing"))
-    )
-    stale = missing & job.record.confidence
-    job.record.stale = str(stale) if stale else ""
+    cached, missing, tasks = yield from _status(job, shot)
+    _mark_stale(job, missing)
     if job.work.kind == "farm":
-        return _hand_over(job, shot, guides, [FrameRange.parse(text) for text in answer["tasks"]], cached)
+        return _hand_over(job, shot, guides, tasks, cached)
     if cached and job.record.shot:
         yield from _render(job, shot, cached)
     _finish(job, "checked")
+
+
+def _status(job: Job, shot: Shot) -> Generator[None, None, tuple[FrameRange, FrameRange, list[FrameRange]]]:
+    """What is cached, what is missing, and the tasks that would compute it. No pixels are."""
+    call = yield from _sent(job, "status", {"shot": shot.to_dict()})
+    yield from _awaited(job, call)
+    answer = call.result()
+    tasks = [FrameRange.parse(text) for text in answer["tasks"]]
+    return _frames(answer["cached"]), _frames(answer["missing"]), tasks
+
+
+def _mark_stale(job: Job, missing: FrameRange) -> None:
+    stale = missing & job.record.confidence
+    job.record.stale = str(stale) if stale else ""
 
 
 def _hand_over(job: Job, shot: Shot, guides: dict[int, str], tasks: list[FrameRange], cached: FrameRange) -> None:
@@ -234,6 +252,7 @@ def _hand_over(job: Job, shot: Shot, guides: dict[int, str], tasks: list[FrameRa
     for frame in FrameRange(frame for each in tasks for frame in each):
         job.record.confidence.pop(frame, None)
         job.record.source.pop(frame, None)
+    job.record.stale = ""
     _finish(job, "written")
 
 
@@ -251,7 +270,7 @@ def _begin(job: Job, shot: Shot, guides: dict[int, str]) -> None:
             kept.source.pop(frame, None)
     kept.shot = shot.to_dict()
     kept.guides = {frame + shift: export.file_digest(path) for frame, path in guides.items()}
-    kept.stale = kept.changed = kept.message = ""
+    kept.changed = kept.message = ""
     kept.failed = {}
     kept.outcome = "solving"
     os.makedirs(job.work.folder, exist_ok=True)
@@ -316,6 +335,7 @@ def _take(job: Job, event: str, params: dict[str, Any]) -> None:
         _place(job, frame, str(params["path"]))
         job.record.confidence[frame] = float(params.get("confidence", 1.0))
         job.record.failed.pop(frame, None)
+        job.record.stale = str(job.record.stale_frames - [frame])
         job.frame = frame
     elif event == "progress":
         job.done, job.total = int(params["done"]), int(params["total"])

@@ -34,7 +34,7 @@ def main() -> int:
         sample, work = Path(folder) / "sample", Path(folder) / "work"
         facts = solved(sample, work)
         write("graph.png", graph(facts["graph"]))
-        write("panel.png", panel([line.replace(str(work), "/shots/ab010") for line in facts["panel"]]))
+        write("panel.png", panel([[item.replace(str(work), "/shots/ab010") for item in row] for row in facts["panel"]]))
         write("first_matte.png", frames(facts, sample, work))
     return 0
 
@@ -67,9 +67,9 @@ def graph(facts: dict[str, Any]) -> Picture:
     nodes = facts["nodes"]
     left = min(node["x"] for node in nodes) - 30
     top = max(node["y"] for node in nodes) + 30
-    tallest = max(len(node["inputs"]) + len(node["outputs"]) for node in nodes)
+    lowest = max(row * (len(node["inputs"]) + len(node["outputs"])) - node["y"] for node in nodes)
     wide = int(max(node["x"] for node in nodes) - left + width + 30)
-    made = np.full((int(tallest * row + 110), wide, 3), 38, np.uint8)
+    made = np.full((int(top + lowest + 60), wide, 3), 38, np.uint8)
 
     def socket(node: dict[str, Any], side: str, name: str) -> tuple[int, int]:
         index = node["outputs"].index(name) if side == "outputs" else len(node["outputs"]) + node["inputs"].index(name)
@@ -102,17 +102,23 @@ def curve(made: Picture, start: tuple[int, int], end: tuple[int, int]) -> None:
     cv2.polylines(made, [points.round().astype(np.int32)], False, (170, 170, 170), 2, cv2.LINE_AA)
 
 
-def panel(lines: list[str]) -> Picture:
+ICONS = {"(ADD)": "+", "(REMOVE)": "-", "(PREVIEW_RANGE)": "<>"}
+
+
+def panel(rows: list[list[str]]) -> Picture:
     """The sidebar tab: text as text, fields and buttons in boxes."""
-    made = np.full((26 * len(lines) + 44, 460, 3), 48, np.uint8)
+    made = np.full((27 * len(rows) + 44, 460, 3), 48, np.uint8)
     text(made, "Matte", (12, 22), 0.5)
-    for index, line in enumerate(lines):
-        y = 40 + 26 * index
-        if line[:1] in "([" and line[-1:] in ")]":
-            cv2.rectangle(made, (10, y), (450, y + 21), (84, 84, 84) if line[0] == "(" else DARK, -1, cv2.LINE_AA)
-            text(made, line[1:-1].removeprefix(": "), (20, y + 15))
-        else:
-            text(made, line if len(line) < 62 else line[:24] + " ... " + line[-32:], (12, y + 15))
+    for index, row in enumerate(rows):
+        y, wide = 40 + 27 * index, 440 // len(row)
+        for place, item in enumerate(row):
+            x = 10 + place * wide
+            if item[:1] in "([" and item[-1:] in ")]":
+                shade = (84, 84, 84) if item[0] == "(" else DARK
+                cv2.rectangle(made, (x + 1, y), (x + wide - 3, y + 22), shade, -1, cv2.LINE_AA)
+                text(made, ICONS.get(item, item[1:-1]), (x + 10, y + 16))
+            else:
+                text(made, item if len(item) < 62 else item[:24] + " ... " + item[-32:], (x + 2, y + 16))
     return made
 
 

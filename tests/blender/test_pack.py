@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-import pack
+_spec = importlib.util.spec_from_file_location("blender_pack", Path(__file__).parents[2] / "blender" / "pack.py")
+assert _spec is not None and _spec.loader is not None
+pack = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(pack)
 
 
 def test_equal_sources_give_equal_bytes(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Engines as they should not be. First argument: rubbish, dies, half, silent-death or other-protocol."""
+"""Engines as they should not be. First argument: rubbish, dies, half, deaf or other-protocol."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ def main(how: str) -> None:
                 id=asked["id"],
                 result={"protocol": 99 if how == "other-protocol" else 1, "version": "0", "device": "cpu"},
             )
+        elif asked["method"] == "status" and how != "deaf":
+            frames = asked["params"]["shot"]["frames"]
+            say(id=asked["id"], result={"cached": "", "missing": frames, "tasks": [frames]})
         elif asked["method"] == "render" and how == "dies":
             sys.stderr.write("Segmentation fault in a library\n")
             sys.stderr.flush()

@@ -17,6 +17,7 @@ root = Path(__file__).parents[3]
 sys.path[:0] = [str(Path(__file__).parent), *(str(root / name) for name in ("core", "plugins", "blender", "tests"))]
 
 import bpy  # noqa: E402
+import numpy as np  # noqa: E402
 import paper  # noqa: E402
 import rig  # noqa: E402
 
@@ -42,6 +43,22 @@ def graph(tree: Any) -> dict[str, Any]:
     return {"nodes": nodes, "links": links}
 
 
+def traced(path: Path, points: int = 64) -> Any:
+    """A Mask around the picture in a mask file, drawn from its middle: as an artist's quick roto."""
+    inside = rig.read_first(path) > 0.5
+    height, width = inside.shape
+    rows, columns = np.nonzero(inside)
+    y, x = rows.mean(), columns.mean()
+    outline = []
+    for turn in np.linspace(0, 2 * np.pi, points, False):
+        reach = np.arange(0, max(width, height), 0.5)
+        at = np.round(y - reach * np.sin(turn)).astype(int), np.round(x + reach * np.cos(turn)).astype(int)
+        kept = (at[0] >= 0) & (at[0] < height) & (at[1] >= 0) & (at[1] < width)
+        radius = reach[kept][inside[at[0][kept], at[1][kept]]].max()
+        outline.append(rig.outline((x + 0.5, height - y - 0.5), radius, turn, width, height))
+    return rig.mask("Subject", outline)
+
+
 def build() -> Any:
     """The comp of a first matte: plate, mask, Matte, over a colour."""
     scene = bpy.context.scene
@@ -65,8 +82,12 @@ def build() -> Any:
     output.label = "Output"
     tree.links.new(matte.outputs["Image"], front)
     tree.links.new(over.outputs["Image"], output.inputs[0])
+    drawn = rig.part("compositor").add_mask(tree, traced(sample / f"mask.{first}.exr"))
+    drawn.name = drawn.label = "Mask: Subject"
+    tree.links.new(drawn.outputs["Mask"], matte.inputs["Mask"])
     for index, node in enumerate((plate, matte, over, output)):
         node.location = (index * 260, -20 * (index % 2))
+    drawn.location = (0, -110)
     bpy.ops.wm.save_as_mainfile(filepath=str(out / "comp.blend"))
     return scene, tree, matte, frames
 
@@ -76,9 +97,6 @@ bpy.ops.wm.read_homefile(use_empty=True)
 scene, tree, matte, frames = build()
 scene.frame_set(frames[0])
 bpy.ops.seqmatte.key_add(node=matte.name)
-key = matte.node_tree.seqmatte.keys[0]
-key.source, key.image = "IMAGE", bpy.data.images.load(str(sample / f"mask.{frames[0]}.exr"))
-key.image.colorspace_settings.is_data = True
 bpy.ops.seqmatte.solve(node=matte.name)
 state = rig.part("status").of(matte.node_tree)
 assert state.word == "ready", state
@@ -86,7 +104,7 @@ shown = [frames[0], frames[len(frames) // 2], frames[-1]]
 for frame in shown:
     rig.render(scene, frame, out / "renders")
 results = [str(rig.part("node").results(matte.node_tree).path(frame)) for frame in shown]
-facts = {"frames": shown, "results": results, "graph": graph(tree), "panel": paper.drawn()}
+facts = {"frames": shown, "results": results, "graph": graph(tree), "panel": paper.drawn_rows()}
 (out / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
 rig.part("session").stop()
 sys.stdout.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 import time
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +14,6 @@ import bpy
 import numpy as np
 import OpenImageIO as oiio
 
-import pack
 import shots
 
 MODULE = "bl_ext.user_default.seqmatte"
@@ -25,8 +25,18 @@ def part(name: str) -> ModuleType:
     return importlib.import_module(f"{MODULE}.{name}")
 
 
+def packer() -> ModuleType:
+    """blender/pack.py, by its path: the Nuke adapter has a pack.py too."""
+    spec = importlib.util.spec_from_file_location("blender_pack", Path(__file__).parents[3] / "blender" / "pack.py")
+    assert spec is not None and spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
 def install(home: Path) -> None:
     """Builds the zip, has Blender's tool check it, installs it as the preferences do."""
+    pack = packer()
     made = pack.pack(pack.stage(home / "staged"), home / "built")
     tool = Path(bpy.utils.system_resource("SCRIPTS")) / "addons_core" / "bl_pkg" / "cli" / "blender_ext.py"
     pack.validate(tool, made)

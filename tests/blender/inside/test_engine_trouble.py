@@ -74,6 +74,18 @@ def test_an_engine_that_is_killed_while_it_works_fails_the_job_and_a_second_solv
     assert keyed.status.word == "ready" and len(keyed.digests()) == len(keyed.frames)
 
 
+def test_an_engine_that_does_not_answer_is_ended_by_a_second_cancel(keyed: rig.Comp, broken_engine):
+    broken_engine("deaf")
+    job = keyed.begin()
+    rig.until(job, lambda: job.phase == "starting" and rig.part("session").worker().running)
+    for _ in range(2):
+        bpy.ops.seqmatte.cancel(node=keyed.matte.name)
+        for _ in range(20):
+            rig.part("session").pump()
+    rig.until(job, lambda: job.over)
+    assert job.phase == "cancelled" and keyed.status.word == "cancelled"
+
+
 def test_the_test_button_says_which_engine_answers_or_why_none_does(keyed: rig.Comp, broken_engine):
     assert bpy.ops.seqmatte.test() == {"FINISHED"}
     broken_engine("rubbish")

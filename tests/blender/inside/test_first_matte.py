@@ -87,6 +87,20 @@ def test_solve_from_here_leaves_the_frames_before(comp: rig.Comp, head):
     assert comp.status.word == "partial" and list(comp.status.missing) == [1001, 1002]
 
 
+def test_frames_that_an_edit_reaches_stay_stale_until_they_are_solved(comp: rig.Comp, head):
+    comp.key(1001)
+    comp.solve()
+    before = comp.digests()
+    bpy.ops.seqmatte.key_remove(node=comp.matte.name)
+    comp.key(1003)
+    comp.scene.frame_set(1005)
+    comp.solve(start="HERE")
+    assert comp.status.word == "stale" and list(comp.status.stale) == [1001, 1002, 1003, 1004]
+    assert list(comp.status.ready) == [1005] and comp.digests().items() >= {1001: before[1001]}.items()
+    comp.solve()
+    assert comp.status.word == "ready" and not comp.status.stale
+
+
 def test_cancel_keeps_finished_frames_and_solve_goes_on_from_them(tmp_path: Path):
     comp = rig.Comp(tmp_path, seed=7)
     comp.key(1001, source="MASK", mask=rig.mask("Head", comp.disc(1001)))

@@ -23,18 +23,30 @@ def test_without_a_node_it_offers_to_add_one():
 def test_a_new_node_says_what_to_do(keyed: rig.Comp):
     lines = drawn()
     assert "Plate: Image" in lines and "Not solved: press Solve" in lines
-    assert "[: 1001]" in lines and "(Solve)" in lines and "(Solve from Here)" in lines
+    assert "[1001]" in lines and "[Head]" in lines and "(Solve)" in lines and "(Solve from Here)" in lines
 
 
 def test_options_of_every_method_of_the_recipe_are_drawn(keyed: rig.Comp):
     keyed.group.seqmatte.show_options = True
-    text = "\n".join(drawn())
-    for method in rig.part("props").catalogue()["methods"]:
+    text, props = "\n".join(drawn()), rig.part("props")
+    wanted = props.methods_of("flow-closed-form")
+    assert "guide_flow" in wanted
+    for method in (row for row in props.catalogue()["methods"] if row["name"] in wanted):
         for option in method["params"]:
             assert (
                 getattr(keyed.group.seqmatte, f"options_{method['name']}").bl_rna.properties[option["name"]].name
                 in text
             )
+
+
+def test_every_recipe_can_be_chosen_and_auto_has_no_options(keyed: rig.Comp):
+    chosen = keyed.group.seqmatte
+    chosen.show_options = True
+    for name, *_ in rig.part("props").recipes():
+        chosen.recipe = name
+        assert any(line.startswith("[Quality:") for line in drawn())
+    chosen.recipe = "auto"
+    assert "Choose a quality to see its options." in drawn() and rig.part("props").params(chosen) == {}
 
 
 def test_while_it_solves_there_is_a_bar_and_cancel_and_afterwards_the_frames(keyed: rig.Comp):
