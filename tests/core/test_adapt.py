@@ -3,10 +3,14 @@
 import pytest
 import torch
 
+from seqmatte import weights
+from seqmatte.device import Device
 from seqmatte.encoding import Encoding
-from seqmatte.errors import GuideError
+from seqmatte.errors import GuideError, ShotError
+from seqmatte.keys import FileDigests
 from seqmatte.networks import hstsg_compact
-from seqmatte.training import adapt
+from seqmatte.source import Source
+from seqmatte.training import adapt, adapt_shot
 from seqmatte.training.guides_drawn import blurred
 from seqmatte.training.textures import Dice
 
@@ -92,6 +96,34 @@ def test_adapting_brings_the_network_nearer_to_the_shot(network):
     adapt.adapt(network, plates, guides, LINEAR, how, say=lambda line: None)
     with torch.no_grad():
         assert error() < 0.8 * before
+
+
+def test_a_shots_guided_frames_and_some_between_them_are_read_as_the_network_takes_them(tiny_shot):
+    shot, digests = tiny_shot.shot(2, 11, kind="trimap"), FileDigests()
+    plates, guides = adapt_shot.frames_of(shot, Source(shot, digests), torch.device("cpu"))
+    digests.close()
+    assert set(guides) == {2, 11}
+    assert {2, 11} < set(plates) <= set(range(2, 12))
+    assert guides[2].shape == (4, 48, 64)
+    assert guides[2][1:, 0, 0].tolist() == [0, 1, 0]
+    assert plates[2].shape == (3, 48, 64)
+    light = torch.from_numpy(tiny_shot.composite(2)).permute(2, 0, 1)
+    torch.testing.assert_close(plates[2], Source(shot, FileDigests()).encoding.encode(light), rtol=1e-2, atol=5e-3)
+
+
+def test_a_shot_document_becomes_weights_with_a_card_that_the_engine_finds(tiny_shot, tmp_path):
+    document = tmp_path / "shot.json"
+    document.write_text(tiny_shot.shot(1, kind="alpha").to_json())
+    made = adapt_shot.adapt_shot(document, tmp_path / "own", 0.0, Device("cpu"), say=lambda line: None)
+    found = weights.find("hstsg-compact", override=str(made))
+    assert found.correction == 0
+    assert found.card["from"] == weights.find("hstsg-compact").digest
+    weights.load("hstsg-compact", found.path)
+
+
+def test_a_shot_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(ShotError, match=r"nothing\.json"):
+        adapt_shot.read_shot(tmp_path / "nothing.json")
 
 
 def test_without_a_guide_there_is_nothing_to_adapt_to(network):

@@ -7,6 +7,7 @@ real frames from one guided frame to the next, judged on the guided ones only.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ def _moved_loss(network: HstsgCompact, dice: Dice, known: list[Known], encoding:
     return (
         losses.alpha_l1(trusted, alpha)
         + losses.composition(trusted, alpha, front, back)
-        + losses.laplacian(trusted, alpha)
+        + _laplacian(trusted, alpha)
         + 5 * losses.temporal(trusted, alpha)
     )
 
@@ -207,8 +208,14 @@ def _walked_loss(
     for end, matte in ((ends[0], mattes[0]), (ends[1], mattes[-1])):
         alpha, trust = known[end].alpha[cut], known[end].trust[cut]
         trusted = alpha + (matte.alpha - alpha) * trust
-        loss = loss + losses.alpha_l1(trusted, alpha) + losses.laplacian(trusted, alpha)
+        loss = loss + losses.alpha_l1(trusted, alpha) + _laplacian(trusted, alpha)
     return loss
+
+
+def _laplacian(found: Tensor, truth: Tensor) -> Tensor:
+    """In as many levels as a small plate has room for."""
+    room = int(math.log2(min(found.shape[-2:]))) - 1
+    return losses.laplacian(found, truth, levels=max(1, min(5, room)))
 
 
 def _window(dice: Dice, known: Known, size: int) -> tuple[int, int]:
