@@ -36,10 +36,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print_methods()
         if args.long:
-            from seqmatte.networks.counting import table
-
-            print()
-            print(table())
+            _print_networks()
     return 0
 
 
@@ -95,6 +92,21 @@ def _print_recipes() -> None:
     print(f"{'auto':20} what measured best for the guides given: the default")
     for found in recipe.RECIPES.values():
         print(f"{found.name:20} {found.summary}\n{'':20}   {' > '.join(found.steps)}")
+
+
+def _print_networks() -> None:
+    from seqmatte.networks.counting import table
+
+    print(f"\n{'network':32} {'size':>9} {'parameters, million':>20} {'GMACs':>18} {'of convolutions':>16}")
+    for row in table():
+        size = f"{row.size[0]}x{row.size[1]}"
+        learnt = _beside(row.figures.parameters / 1e6, row.published_parameters)
+        macs = _beside(row.figures.gmacs, row.published_gmacs)
+        print(f"{row.title:32} {size:>9} {learnt:>20} {macs:>18} {row.figures.convs:16.2f}")
+
+
+def _beside(ours: float, published: float | None) -> str:
+    return f"{ours:.2f}" if published is None else f"{ours:.2f} ({published:g})"
 
 
 def _print_methods() -> None:

@@ -21,9 +21,9 @@ _FULL_HD = 1920 * 1088
 @dataclass(frozen=True)
 class Bgm2Params(NetworkParams):
     variant: str = param(
-        "",
-        choices=("", "mobilenetv2", "resnet50", "resnet101"),
-        help="The backbone; empty: whichever there are weights of.",
+        "any",
+        choices=("any", "mobilenetv2", "resnet50", "resnet101"),
+        help="The backbone; any: whichever there are weights of.",
     )
     detail: float = param(
         0.0,

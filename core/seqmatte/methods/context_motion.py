@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class ContextMotionParams(NetworkParams):
     variant: str = param(
-        "",
-        choices=("", "resnet50", "resnet18", "mobilenetv2"),
-        help="The encoder; empty: whichever there are weights of.",
+        "any",
+        choices=("any", "resnet50", "resnet18", "mobilenetv2"),
+        help="The encoder; any: whichever there are weights of.",
     )
     side: int = param(
         1280, low=64, high=8192, unit="px", help="The longer side at which the network looks; larger plates are shrunk."

@@ -49,7 +49,8 @@ class Networked:
     @property
     def variant(self) -> str:
         """The form of the network that the parameters ask for; empty for whichever there are weights of."""
-        return str(getattr(self.params, "variant", ""))
+        wanted = str(getattr(self.params, "variant", "any"))
+        return "" if wanted == "any" else wanted
 
     @property
     def weights_digest(self) -> str:

@@ -14,7 +14,7 @@ from seqmatte.reach import Chunked
 @dataclass(frozen=True)
 class RvmParams(DetailParams):
     variant: str = param(
-        "", choices=("", "mobilenetv3", "resnet50"), help="The backbone; empty: whichever there are weights of."
+        "any", choices=("any", "mobilenetv3", "resnet50"), help="The backbone; any: whichever there are weights of."
     )
 
 
