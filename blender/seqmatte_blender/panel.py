@@ -87,6 +87,8 @@ def draw_options(layout: Any, chosen: Any) -> None:
     wanted = props.methods_of(chosen.recipe)
     if not wanted:
         layout.label(text="Choose a quality to see its options.")
+    else:
+        layout.prop(chosen, "clean")
     for method in props.catalogue()["methods"]:
         if method["name"] not in wanted or not method["params"]:
             continue

@@ -17,7 +17,11 @@ from bpy.props import (
     StringProperty,
 )
 
+# A choice without a name is none to Blender.
+EMPTY = "AUTOMATIC"
 CATALOGUE = Path(__file__).parent / "seqlink" / "methods.json"
+# The node shows one picture with its alpha; files with other channels look different in every Blender.
+FIXED = {("refine", "outputs")}
 AUTO = ("auto", "Auto", "What measured best for the keys given")
 
 KINDS = (
@@ -50,6 +54,11 @@ class SeqMatteSettings(bpy.types.PropertyGroup):
     active_key: IntProperty()
     start: IntProperty(name="Start", min=0, description="First scene frame to matte")
     end: IntProperty(name="End", min=0, default=1, description="Last scene frame to matte")
+    clean: PointerProperty(
+        name="Clean Plate",
+        type=bpy.types.Image,
+        description="The same view without the subject, for qualities that ask",
+    )
     show_options: BoolProperty(name="Options")
 
 
@@ -61,9 +70,12 @@ def recipe_items() -> list[tuple[str, str, str, int]]:
 def catalogue() -> dict[str, Any]:
     """Recipes and methods with their options, as the engine described them when the add-on was built."""
     try:
-        return dict(json.loads(CATALOGUE.read_text(encoding="utf-8")))
+        found = dict(json.loads(CATALOGUE.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {"recipes": [], "methods": []}
+    for method in found["methods"]:
+        method["params"] = [option for option in method["params"] if (method["name"], option["name"]) not in FIXED]
+    return found
 
 
 def recipes() -> list[tuple[str, str, str]]:
@@ -93,8 +105,10 @@ def params(settings: Any) -> dict[str, dict[str, Any]]:
 
 
 def plain(value: Any, option: dict[str, Any]) -> Any:
-    """A property's value as the engine means it. Blender stores 32-bit floats, so 0.1 comes back as 0.10000000149."""
-    return float(f"{value:.6g}") if option["type"] == "float" else value
+    """A property's value as the engine means it. Blender stores 32-bit floats: 0.1 comes back as 0.10000000149."""
+    if option["type"] == "float":
+        return float(f"{value:.6g}")
+    return "" if option["choices"] and value == EMPTY else value
 
 
 def group_name(method: str) -> str:
@@ -111,7 +125,10 @@ def _knob(option: dict[str, Any]) -> Any:
     if option["type"] == "bool":
         return BoolProperty(**shown)
     if option["choices"]:
-        return EnumProperty(items=[(choice, choice, "") for choice in option["choices"]], **shown)
+        shown["default"] = shown["default"] or EMPTY
+        return EnumProperty(
+            items=[(choice or EMPTY, choice or "Automatic", "") for choice in option["choices"]], **shown
+        )
     if option["type"] == "str":
         return StringProperty(**shown)
     limits = {"min": option["low"], "max": option["high"]}

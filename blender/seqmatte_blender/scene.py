@@ -54,10 +54,23 @@ def shot_of(settings: Any, plate: Plate, files: FramePath, guides: Sequence[Guid
         plate=files,
         frames=FrameRange(frame + plate.shift for frame in frames),
         guides=tuple(guides),
+        clean=clean_of(settings),
         colour=colour(),
         recipe=settings.recipe or "auto",
         params=props.params(settings),
     )
+
+
+def clean_of(settings: Any) -> FramePath | None:
+    """The files of the clean plate, None without one. Raises NotReady."""
+    image = settings.clean
+    if image is None:
+        return None
+    why = _unlike_its_file(image.filepath, image)
+    if why:
+        raise NotReady(f"The clean plate {image.name!r} must be an EXR in the working space, but {why}.")
+    path = bpy.path.abspath(image.filepath, library=image.library)
+    return numbered(path) if image.source == "SEQUENCE" else FramePath(path)
 
 
 def frames_of(settings: Any) -> FrameRange:

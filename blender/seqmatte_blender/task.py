@@ -150,7 +150,7 @@ def _refuse_unsaved() -> None:
 def _keys(matte: Any, frames: FrameRange, shift: int) -> tuple[Key, ...]:
     """The node's keys by frame. Raises NotReady for what cannot be used."""
     settings = matte.node_tree.seqmatte
-    if not settings.keys:
+    if not settings.keys and settings.recipe == "auto":  # of other recipes the engine knows which need none
         raise scene.NotReady("Add a key: the frame on which your mask is right.")
     made: dict[int, Key] = {}
     for key in settings.keys:

@@ -101,7 +101,10 @@ def test_preferences_are_the_users_settings(keyed: rig.Comp, tmp_path: Path, mon
 
 
 def test_what_the_artist_has_to_do_first_is_said_before_anything_runs(comp: rig.Comp):
+    comp.group.seqmatte.recipe = "auto"
     assert "Add a key" in rig.message_of(comp.solve)
+    comp.group.seqmatte.recipe = "flow-closed-form"
+    assert "needs a guide" in rig.message_of(comp.solve)
     comp.key(1001)
     assert "Mask socket, to which nothing is linked" in rig.message_of(comp.solve)
     comp.link_mask(rig.mask("Head", comp.disc(1001)))

@@ -224,6 +224,15 @@ def test_shape_keys_give_each_key_its_own_frame_of_the_mask(comp: rig.Comp):
         assert np.abs(rig.read_first(path) - truth).mean() < 0.02
 
 
+def test_a_clean_plate_goes_into_the_shot_or_is_refused_with_the_reason(comp: rig.Comp):
+    keyed(comp, 1002)
+    comp.group.seqmatte.clean = bpy.data.images.new("not a file", 8, 8)
+    assert "must be an EXR in the working space, but it is a generated" in rig.message_of(comp.solve)
+    comp.group.seqmatte.clean = bpy.data.images.load(comp.tiny.plate.path(1001))
+    comp.solve()
+    assert comp.record().shot["clean"] == comp.tiny.plate.path(1001)
+
+
 def test_two_nodes_on_one_plate_have_results_of_their_own(comp: rig.Comp):
     keyed(comp, 1002)
     other = comp.add_matte(comp.plate)
