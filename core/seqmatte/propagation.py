@@ -18,7 +18,7 @@ _ROUND_TRIP = 1.5
 # Pixels about a carried edge that are always looked at anew.
 _EDGE = 5.0
 # Alpha this near to 0 or 1 counts as such, and pixels added about the rest.
-_NEARLY, _RIM = 0.04, 2.0
+_NEARLY, _FULL, _RIM = 0.04, 0.96, 2.0
 # Encoded colours this near are the same thing seen twice; this far apart they are two things.
 _SAME, _OTHER = 0.045, 0.12
 # Pixels around the subject in which it may turn up from behind something.
@@ -105,7 +105,7 @@ def expected(last: Plane, way: Motion) -> tuple[Plane, Mask, Mask]:
     alpha = flow.warp(last, way.way)
     off = cv2.blur(way.off, (9, 9))
     edge = _EDGE + np.clip(off - 0.5, 0, 6)
-    return alpha, shrunk(alpha > 1 - _NEARLY, edge), shrunk(alpha < _NEARLY, edge)
+    return alpha, shrunk(alpha > _FULL, edge), shrunk(alpha < _NEARLY, edge)
 
 
 def judged(
@@ -133,7 +133,7 @@ def judged(
     alpha = fitted(plate, wanted.astype(np.float32), weight)
     alpha = np.where(asked, alpha, subject).astype(np.float32)
     alpha = np.where(_crumbs(alpha, memory.area), np.float32(0), alpha)
-    soft = asked & (alpha > _NEARLY) & (alpha < 1 - _NEARLY)
+    soft = asked & (alpha > _NEARLY) & (alpha < _FULL)
     unknown = grown(soft, _RIM) & asked
     sureness = np.where(asked, 5e-4 / (seen.variance + 3e-3 + 5e-4), 1)
     return Band(alpha, unknown.astype(np.float32)), sureness.astype(np.float32)

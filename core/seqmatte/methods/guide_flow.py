@@ -29,10 +29,10 @@ _AHEAD = (-6, -3, 3, 6)
 @dataclass(frozen=True)
 class GuideFlowParams:
     inner: float = param(
-        2.5, low=0.0, high=20.0, unit="% of width", help="How far inside a mask's edge the subject may be soft."
+        4.5, low=0.0, high=20.0, unit="% of width", help="How far inside a mask's edge the subject may be soft."
     )
     outer: float = param(
-        2.0, low=0.0, high=20.0, unit="% of width", help="How far outside a mask's edge hair may reach."
+        2.5, low=0.0, high=20.0, unit="% of width", help="How far outside a mask's edge hair may reach."
     )
 
 
@@ -170,6 +170,8 @@ def _small(view: View, offset: int = 0) -> Plane:
 
 def _band_of_mask(mask: Plane, inner: float, outer: float) -> Band:
     inside = mask > 0.5
+    # However soft its edge, the heart of a subject is sure.
+    inner = min(inner, 0.4 * float(guide.distance_to(~inside).max()))
     unknown = (guide.distance_to(~inside) <= inner) & inside | (guide.distance_to(inside) <= outer) & ~inside
     return Band(inside.astype(np.float32), unknown.astype(np.float32))
 
