@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the artist chooses, stored in the .blend on the node's own group; knobs come from methods.json."""
 
+import functools
 import json
 import zlib
 from pathlib import Path
@@ -67,6 +68,7 @@ def recipe_items() -> list[tuple[str, str, str, int]]:
     return [(*recipe, zlib.crc32(recipe[0].encode()) & 0x7FFFFFFF) for recipe in recipes()]
 
 
+@functools.cache
 def catalogue() -> dict[str, Any]:
     """Recipes and methods with their options, as the engine described them when the add-on was built."""
     try:
