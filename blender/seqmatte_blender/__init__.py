@@ -5,10 +5,10 @@
 def register() -> None:
     import bpy
 
-    from . import handlers, operators, panel, preferences, props
+    from . import handlers, operators, panel, preferences, props, solving
 
     props.register()
-    for kind in (*operators.CLASSES, *panel.CLASSES, preferences.SeqMattePreferences):
+    for kind in (*operators.CLASSES, *solving.CLASSES, *panel.CLASSES, preferences.SeqMattePreferences):
         bpy.utils.register_class(kind)
     bpy.types.NODE_MT_add.append(panel.draw_menu)
     handlers.register()
@@ -17,11 +17,11 @@ def register() -> None:
 def unregister() -> None:
     import bpy
 
-    from . import handlers, operators, panel, preferences, props, session
+    from . import handlers, operators, panel, preferences, props, session, solving
 
     session.stop()
     handlers.unregister()
     bpy.types.NODE_MT_add.remove(panel.draw_menu)
-    for kind in reversed((*operators.CLASSES, *panel.CLASSES, preferences.SeqMattePreferences)):
+    for kind in reversed((*operators.CLASSES, *solving.CLASSES, *panel.CLASSES, preferences.SeqMattePreferences)):
         bpy.utils.unregister_class(kind)
     props.unregister()

@@ -1,40 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The buttons. Each finds its node by name in the scene, so that a script can press it too."""
+"""The buttons that make nodes and keys, look at results, and test the engine. Scripts can press them too."""
 
 import os
 import shutil
-from collections.abc import Callable
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
+from bpy.props import StringProperty
 
-from . import compositor, export, node, scene, session, status, task
+from . import compositor, node, scene, session, status
+from .on_node import OnNode
 from .seqlink import FrameRange, settings
 from .seqlink.client import Worker, WorkerError
-
-
-def active(context: Any, name: str = "") -> Any | None:
-    """The Matte node of a name in the context's scene; without a name the active one."""
-    tree = compositor.tree_of(context.scene)
-    if tree is None:
-        return None
-    found = tree.nodes.get(name) if name else tree.nodes.active
-    return found if found is not None and node.is_matte(found) else None
-
-
-class _OnNode:
-    """An operator on one Matte node."""
-
-    node: StringProperty(options={"SKIP_SAVE", "HIDDEN"})
-    report: Callable[[set[str], str], None]  # Blender's own
-    properties: Any
-
-    def matte(self, context: Any) -> Any | None:
-        found = active(context, self.node)
-        if found is None:
-            self.report({"ERROR"}, f"No Matte node {self.node!r} in the compositing tree of this scene.")
-        return found
 
 
 class SEQMATTE_OT_add(bpy.types.Operator):
@@ -60,7 +37,7 @@ class SEQMATTE_OT_add(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SEQMATTE_OT_range(_OnNode, bpy.types.Operator):
+class SEQMATTE_OT_range(OnNode, bpy.types.Operator):
     """Takes the range of the plate's own files"""
 
     bl_idname = "seqmatte.range"
@@ -75,7 +52,7 @@ class SEQMATTE_OT_range(_OnNode, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SEQMATTE_OT_key_add(_OnNode, bpy.types.Operator):
+class SEQMATTE_OT_key_add(OnNode, bpy.types.Operator):
     """Says that the mask is right on the current frame"""
 
     bl_idname = "seqmatte.key_add"
@@ -103,7 +80,7 @@ class SEQMATTE_OT_key_add(_OnNode, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SEQMATTE_OT_key_remove(_OnNode, bpy.types.Operator):
+class SEQMATTE_OT_key_remove(OnNode, bpy.types.Operator):
     """Takes the chosen key out of the list"""
 
     bl_idname = "seqmatte.key_remove"
@@ -120,86 +97,7 @@ class SEQMATTE_OT_key_remove(_OnNode, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class _Job(_OnNode):
-    """An operator that begins a job, and in a script waits for its end."""
-
-    wait: BoolProperty(options={"SKIP_SAVE", "HIDDEN"}, description="Return when it is over")
-    second_blender: BoolProperty(options={"SKIP_SAVE", "HIDDEN"}, description="Export in a second Blender")
-
-    def begin(self, context: Any, kind: str, first: int | None = None) -> set[str]:
-        matte = self.matte(context)
-        if matte is None:
-            return {"CANCELLED"}
-        if session.running(matte.node_tree.seqmatte.uid):
-            self.report({"ERROR"}, "This node is being solved: cancel that first.")
-            return {"CANCELLED"}
-        second = self.second_blender if self.properties.is_property_set("second_blender") else None
-        try:
-            for name in task.pack_paint(matte):
-                self.report({"INFO"}, f"Packed {name!r} into the .blend, or its paint would be lost.")
-            job = session.start(task.made(kind, context.scene, matte, first, second))
-        except (scene.NotReady, export.ExportError) as problem:
-            self.report({"ERROR"}, str(problem))
-            return {"CANCELLED"}
-        status.begin_again(job.work.uid)
-        # Timers never fire in a Blender without windows.
-        if self.wait if self.properties.is_property_set("wait") else bpy.app.background:
-            session.wait(job)
-            if job.phase == "failed":
-                self.report({"ERROR"}, job.record.message)
-        return {"FINISHED"}
-
-
-class SEQMATTE_OT_solve(_Job, bpy.types.Operator):
-    """Mattes the range; frames that nothing has changed are not computed again"""
-
-    bl_idname = "seqmatte.solve"
-    bl_label = "Solve"
-
-    start: EnumProperty(
-        items=(("ALL", "All", "The whole range"), ("HERE", "From Here", "From the current frame to the end")),
-        options={"SKIP_SAVE"},
-    )
-
-    def execute(self, context: Any) -> set[str]:
-        return self.begin(context, "solve", context.scene.frame_current if self.start == "HERE" else None)
-
-
-class SEQMATTE_OT_check(_Job, bpy.types.Operator):
-    """Finds the frames that no longer fit their keys, and brings in those that are known already"""
-
-    bl_idname = "seqmatte.check"
-    bl_label = "Check"
-
-    def execute(self, context: Any) -> set[str]:
-        return self.begin(context, "check")
-
-
-class SEQMATTE_OT_farm(_Job, bpy.types.Operator):
-    """Writes the job for a render farm: the Shot, its masks, and an OpenJD bundle, in the folder of results"""
-
-    bl_idname = "seqmatte.farm"
-    bl_label = "Write Farm Job"
-
-    def execute(self, context: Any) -> set[str]:
-        return self.begin(context, "farm")
-
-
-class SEQMATTE_OT_cancel(_OnNode, bpy.types.Operator):
-    """Stops after the step at hand; finished frames stay. Pressed again, ends the engine"""
-
-    bl_idname = "seqmatte.cancel"
-    bl_label = "Cancel"
-
-    def execute(self, context: Any) -> set[str]:
-        matte = self.matte(context)
-        if matte is None:
-            return {"CANCELLED"}
-        session.cancel(matte.node_tree.seqmatte.uid)
-        return {"FINISHED"}
-
-
-class SEQMATTE_OT_next(_OnNode, bpy.types.Operator):
+class SEQMATTE_OT_next(OnNode, bpy.types.Operator):
     """Goes to the frame that wants looking at most: failed ones, then the least certain"""
 
     bl_idname = "seqmatte.next"
@@ -215,7 +113,7 @@ class SEQMATTE_OT_next(_OnNode, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SEQMATTE_OT_reload(_OnNode, bpy.types.Operator):
+class SEQMATTE_OT_reload(OnNode, bpy.types.Operator):
     """Reads the results from disk again"""
 
     bl_idname = "seqmatte.reload"
@@ -230,7 +128,7 @@ class SEQMATTE_OT_reload(_OnNode, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SEQMATTE_OT_clear(_OnNode, bpy.types.Operator):
+class SEQMATTE_OT_clear(OnNode, bpy.types.Operator):
     """Deletes the results of this node; the engine's cache still has what it needs to bring them back"""
 
     bl_idname = "seqmatte.clear"
@@ -252,7 +150,7 @@ class SEQMATTE_OT_clear(_OnNode, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SEQMATTE_OT_folder(_OnNode, bpy.types.Operator):
+class SEQMATTE_OT_folder(OnNode, bpy.types.Operator):
     """Keeps and reads this node's results in another folder"""
 
     bl_idname = "seqmatte.folder"
@@ -279,8 +177,6 @@ class SEQMATTE_OT_holes(bpy.types.Operator):
 
     bl_idname = "seqmatte.holes"
     bl_label = "Check before Render"
-
-    found: IntProperty(options={"SKIP_SAVE", "HIDDEN"})
 
     def execute(self, context: Any) -> set[str]:
         lines = list(holes(context.scene))
@@ -346,10 +242,6 @@ CLASSES = (
     SEQMATTE_OT_range,
     SEQMATTE_OT_key_add,
     SEQMATTE_OT_key_remove,
-    SEQMATTE_OT_solve,
-    SEQMATTE_OT_check,
-    SEQMATTE_OT_farm,
-    SEQMATTE_OT_cancel,
     SEQMATTE_OT_next,
     SEQMATTE_OT_reload,
     SEQMATTE_OT_clear,

@@ -6,7 +6,7 @@ from typing import Any
 import bpy
 
 from . import compositor, node, props, status
-from .operators import active
+from .on_node import active
 
 
 class SEQMATTE_UL_keys(bpy.types.UIList):

@@ -8,9 +8,6 @@ artist sits, a loop calls it in scripts and tests. Threads read pipes and never 
 from __future__ import annotations
 
 import contextlib
-import os
-import re
-import shutil
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -19,12 +16,11 @@ from typing import Any
 
 import bpy
 
-from . import export, node, record, scene, task
+from . import delivery, export, node, record, scene, task
 from .record import Record
 from .seqlink import FrameRange, Shot, settings
 from .seqlink.client import Call, Worker, WorkerError
 
-_RESULT = re.compile(r"matte\.(\d+)\.exr")
 TICK = 0.2
 RELOAD_EVERY = 1.0
 FARM_TASK = 16
@@ -207,7 +203,7 @@ def _solve(job: Job, shot: Shot, guides: dict[int, str]) -> Iterator[None]:
     shift = job.work.plate.shift
     cached, missing, _ = yield from _status(job, shot)
     _begin(job, shot, guides)
-    _mark_stale(job, missing)
+    delivery.mark_stale(job.record, missing)
     asked = FrameRange(frame + shift for frame in job.work.asked)
     yield from _render(job, shot, asked | (cached & job.record.confidence))
     _finish(job, "ready")
@@ -220,7 +216,7 @@ def _check(job: Job, shot: Shot, guides: dict[int, str]) -> Iterator[None]:
     changed = [frame for frame, path in guides.items() if before.get(frame + shift) != export.file_digest(path)]
     job.record.changed = str(FrameRange(changed)) if changed else ""
     cached, missing, tasks = yield from _status(job, shot)
-    _mark_stale(job, missing)
+    delivery.mark_stale(job.record, missing)
     if job.work.kind == "farm":
         return _hand_over(job, shot, guides, tasks, cached)
     if cached and job.record.shot:
@@ -237,11 +233,6 @@ def _status(job: Job, shot: Shot) -> Generator[None, None, tuple[FrameRange, Fra
     return _frames(answer["cached"]), _frames(answer["missing"]), tasks
 
 
-def _mark_stale(job: Job, missing: FrameRange) -> None:
-    stale = missing & job.record.confidence
-    job.record.stale = str(stale) if stale else ""
-
-
 def _hand_over(job: Job, shot: Shot, guides: dict[int, str], tasks: list[FrameRange], cached: FrameRange) -> None:
     """Writes the job for a farm, which then makes the frames of the tasks instead of us."""
     shared = settings.load().cache
@@ -249,10 +240,7 @@ def _hand_over(job: Job, shot: Shot, guides: dict[int, str], tasks: list[FrameRa
         tasks = tasks + [cached[at : at + FARM_TASK] for at in range(0, len(cached), FARM_TASK)]
     _begin(job, shot, guides)
     job.work.write_farm_job(shot, tasks, shared)
-    for frame in FrameRange(frame for each in tasks for frame in each):
-        job.record.confidence.pop(frame, None)
-        job.record.source.pop(frame, None)
-    job.record.stale = ""
+    delivery.give_away(job.record, FrameRange(frame for each in tasks for frame in each))
     _finish(job, "written")
 
 
@@ -263,18 +251,7 @@ def _frames(text: str) -> FrameRange:
 def _begin(job: Job, shot: Shot, guides: dict[int, str]) -> None:
     """Writes down what is solved, and points the node at it."""
     shift = job.work.plate.shift
-    kept = job.record
-    if FrameRange(kept.confidence) - shot.frames:
-        for frame in FrameRange(kept.confidence) - shot.frames:
-            del kept.confidence[frame]
-            kept.source.pop(frame, None)
-    kept.shot = shot.to_dict()
-    kept.guides = {frame + shift: export.file_digest(path) for frame, path in guides.items()}
-    kept.changed = kept.message = ""
-    kept.failed = {}
-    kept.outcome = "solving"
-    os.makedirs(job.work.folder, exist_ok=True)
-    _drop_strays(job.work.folder, shot.frames)
+    delivery.begin(job.record, job.work.folder, shot, {frame + shift: path for frame, path in guides.items()})
     group = node.find(job.work.uid)
     if group is not None:
         node.show(group, job.work.frames, shift)
@@ -331,29 +308,14 @@ def _awaited(job: Job, call: Call) -> Iterator[None]:
 
 def _take(job: Job, event: str, params: dict[str, Any]) -> None:
     if event == "frame":
-        frame = int(params["frame"])
-        _place(job, frame, str(params["path"]))
-        job.record.confidence[frame] = float(params.get("confidence", 1.0))
-        job.record.failed.pop(frame, None)
-        job.record.stale = str(job.record.stale_frames - [frame])
-        job.frame = frame
+        job.frame = int(params["frame"])
+        confidence = float(params.get("confidence", 1.0))
+        delivery.take(job.record, job.work.results, job.frame, str(params["path"]), confidence)
     elif event == "progress":
         job.done, job.total = int(params["done"]), int(params["total"])
         job.seconds_left = params.get("eta")
     elif event == "warning":
         job.warning = str(params["message"])
-
-
-def _place(job: Job, frame: int, path: str) -> None:
-    """Copies a finished frame beside the .blend, whole or not at all; skips what is there already."""
-    place = job.work.results.path(frame)
-    if os.path.exists(place) and job.record.source.get(frame) == path:
-        return
-    if not os.path.exists(place) or not os.path.samefile(place, path):
-        beside = f"{place}.{os.getpid()}.part"
-        shutil.copyfile(path, beside)
-        os.replace(beside, place)
-    job.record.source[frame] = path
 
 
 def _show(job: Job) -> None:
@@ -364,11 +326,3 @@ def _show(job: Job) -> None:
         job.cancelled = True
     else:
         node.reload(group)
-
-
-def _drop_strays(folder: str, frames: FrameRange) -> None:
-    """Removes results outside the range: Blender would show the one just before it."""
-    for name in os.listdir(folder):
-        found = _RESULT.match(name)
-        if found and int(found[1]) not in frames:
-            os.remove(os.path.join(folder, name))

@@ -3,23 +3,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import queue
-import shutil
-import subprocess
-import sys
-import tempfile
-import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import bpy
 
-from . import background, export, node, scene
+from . import export, node, scene, second_blender
 from .seqlink import FramePath, FrameRange, Guide, Shot, farm
-from .seqlink.client import stripped
 
 
 @dataclass(frozen=True)
@@ -37,7 +29,10 @@ class Key:
 
 @dataclass(frozen=True)
 class Task:
-    """kind: solve, check or farm. frames: the node's whole range; asked: the frames wanted now. Both the scene's."""
+    """kind: solve, check or farm. frames: the node's whole range; asked: the frames wanted now. Both the scene's.
+
+    elsewhere: a second Blender exports, so that the artist's stays free.
+    """
 
     kind: str
     uid: str
@@ -50,7 +45,7 @@ class Task:
     asked: FrameRange
     blank: Shot
     wanted: tuple[export.Wanted, ...]
-    second_blender: bool
+    elsewhere: bool
 
     @property
     def results(self) -> FramePath:
@@ -68,7 +63,7 @@ class Task:
 
     def exported(self) -> Iterator[tuple[str, int, str]]:
         """Renders what is wanted; ("plate" or "mask", scene frame, file), or ("", 0, "") while nothing came."""
-        run = self._in_second_blender() if self.second_blender else self._here()
+        run = self._elsewhere() if self.elsewhere else self._here()
         for index, path in run:
             each = self.wanted[index] if path else None
             yield ("", 0, "") if each is None else ("plate" if each.source == "plate" else "mask", each.frame, path)
@@ -91,21 +86,15 @@ class Task:
         for each, path in export.rendered(self.scene_name, self.node_name, list(self.wanted)):
             yield index[each], path
 
-    def _in_second_blender(self) -> Iterator[tuple[int, str]]:
-        folder = tempfile.mkdtemp(prefix="seqmatte-")
-        try:
-            copy, job = os.path.join(folder, "copy.blend"), os.path.join(folder, "job.json")
-            bpy.ops.wm.save_as_mainfile(filepath=copy, copy=True, check_existing=False)
-            rows = [asdict(each) for each in self.wanted]
-            with open(job, "w", encoding="utf-8") as stream:
-                json.dump({"blend": copy, "scene": self.scene_name, "node": self.node_name, "wanted": rows}, stream)
-            yield from _lines_of(copy, job)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    def _elsewhere(self) -> Iterator[tuple[int, str]]:
+        return second_blender.pictures(self.scene_name, self.node_name, self.wanted)
 
 
-def made(kind: str, owner: Any, matte: Any, first: int | None = None, second_blender: bool | None = None) -> Task:
-    """What a button asks for on a node of a scene. first: begin at this scene frame. Raises NotReady, ExportError."""
+def made(kind: str, owner: Any, matte: Any, first: int | None = None, elsewhere: bool | None = None) -> Task:
+    """What a button asks for on a node of a scene. first: begin at this scene frame. Raises NotReady, ExportError.
+
+    elsewhere: export in a second Blender; None: where this one has windows.
+    """
     _refuse_unsaved()
     frames = scene.frames_of(matte.node_tree.seqmatte)
     plate = scene.plate_of(matte, frames)
@@ -130,7 +119,7 @@ def made(kind: str, owner: Any, matte: Any, first: int | None = None, second_ble
         asked,
         scene.shot_of(settings, plate, files, (), frames),
         tuple(_wanted(plate, files, keys, frames, size, folder)),
-        not bpy.app.background if second_blender is None else second_blender,
+        not bpy.app.background if elsewhere is None else elsewhere,
     )
 
 
@@ -209,54 +198,3 @@ def _wanted(
             continue
         name = f"{key.frame + plate.shift}.{{digest}}.exr"
         yield export.Wanted(key.source, key.frame, os.path.join(folder, "guides"), name, *size)
-
-
-def _lines_of(copy: str, job: str) -> Iterator[tuple[int, str]]:
-    """Runs the second Blender; (index of the picture, its file) as they come, (0, "") while none does."""
-    script = background.__file__
-    if bpy.app.binary_path:
-        # Factory settings run no scripts of the file, on which the artist's drivers may depend.
-        trust = ["-y"] if bpy.context.preferences.filepaths.use_scripts_auto_execute else []
-        command = [bpy.app.binary_path, "-b", "--factory-startup", *trust, copy, "--python", script, "--", job]
-    else:
-        command = [sys.executable, script, "--", job]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=stripped(os.environ)
-    )
-    lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(process, lines), daemon=True).start()
-    try:
-        yield from _pictures(process, lines)
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _read(process: subprocess.Popen[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        lines.put(line)
-    process.stdout.close()
-    lines.put(None)
-
-
-def _pictures(process: subprocess.Popen[bytes], lines: queue.SimpleQueue[bytes | None]) -> Iterator[tuple[int, str]]:
-    last = ""
-    while True:
-        try:
-            line = lines.get_nowait()
-        except queue.Empty:
-            yield 0, ""
-            continue
-        if line is None:
-            raise export.ExportError(f"the second Blender ended early (exit code {process.wait()}): {last}")
-        text = line.decode("utf-8", "replace").strip()
-        if not text.startswith(background.MARK):
-            last = text or last
-            continue
-        said = json.loads(text[len(background.MARK) :])
-        if "error" in said:
-            raise export.ExportError(said["error"])
-        if "done" in said:
-            return
-        yield said["index"], said["path"]
