@@ -72,3 +72,24 @@ def from_trimap(trimap: Plane) -> Band:
     """Believed as it stands: below 0.02 background, above 0.98 subject, else unknown."""
     unknown = (trimap > _NEARLY) & (trimap < 1 - _NEARLY)
     return Band(np.asarray(trimap, np.float32), unknown.astype(np.float32))
+
+
+def from_mask(mask: Plane, inner: float, outer: float) -> Band:
+    """A hard mask and a band about its edge, pixels wide inside and outside.
+
+    However soft its edge may be, the heart of a subject is left sure: the inner band goes no further in than four
+    tenths of the way.
+    """
+    inside = mask > 0.5
+    depth, away = distance_to(~inside), distance_to(inside)
+    inner = min(inner, 0.4 * float(depth.max())) if not inside.all() else 0.0
+    unknown = np.where(inside, depth <= inner, away <= outer)
+    return Band(inside.astype(np.float32), unknown.astype(np.float32))
+
+
+def placed(band: Band, size: tuple[int, int]) -> Plane:
+    """The band's trimap at full size; what is unknown at working size is so in all of its pixels."""
+    trimap = band.trimap()
+    unknown = resized((trimap == 0.5).astype(np.float32), size) > 0.02
+    sure = resized((trimap == 1).astype(np.float32), size) > 0.5
+    return np.where(unknown, np.float32(0.5), sure.astype(np.float32))

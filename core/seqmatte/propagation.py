@@ -63,6 +63,25 @@ def motion(plate: Plane, last: Plane, covered: Plane, solid: Plane) -> Motion:
     return Motion(filled, background, np.minimum(off, 8).astype(np.float32), left)
 
 
+def covered(alpha: Plane, ground: Mask) -> Plane:
+    """h x w: how far the subject may hide the background, 0 only well away from it."""
+    return np.where(grown(~ground, 3), np.clip(alpha, 0.05, 1), 0).astype(np.float32)
+
+
+def brought(plate: Plane, cover: Plane, other: Plane) -> tuple[Plane, Plane]:
+    """Another frame's plate, and how far the subject hides it, brought here along the background's motion.
+
+    cover: h x w of this frame, as `covered` gives it.
+    """
+    here, there = flow.grey8(plate), flow.grey8(other)
+    way = flow.spread(flow.flow(here, there), (~grown(cover > 0, 3)).astype(np.float32))
+    moved = flow.warp(cover, flow.flow(there, here))
+    moved = np.where(grown(moved > 0.02, 4), np.maximum(moved, 0.3), 0).astype(np.float32)
+    moved = flow.warp(moved, way)
+    moved[~flow.inside(way)] = 1
+    return flow.warp(other, way), moved
+
+
 def seen_behind(
     plate: Plane,
     covered: Plane,

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from seqlink.params import param
-from seqmatte import appearance, flow, guide, propagation
+from seqmatte import appearance, guide, propagation
 from seqmatte.appearance import Colours
 from seqmatte.background import Background
 from seqmatte.device import Device
 from seqmatte.flow import Plane
-from seqmatte.guide import Band, Mask
+from seqmatte.guide import Band
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, View, guide_kind
 from seqmatte.propagation import Memory
@@ -22,8 +23,10 @@ from seqmatte.reach import NearestKey
 
 # Frames about a guided one in which its background is looked for.
 _ABOUT = (-8, -5, -3, -2, -1, 1, 2, 3, 5, 8)
-# And about every other frame, beyond what the walk remembers.
-_AHEAD = (-6, -3, 3, 6)
+# On every other frame, beside what the walk remembers: so many frames further on.
+_AHEAD = (3, 6)
+# Of an artist's soft alpha nothing is to be changed.
+_CERTAIN = 0.999
 
 
 @dataclass(frozen=True)
@@ -37,32 +40,46 @@ class GuideFlowParams:
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """Plates further on, so that each is read once. at: how many frames further. plates: n x h x w x 3, half."""
+
+    at: tuple[int, ...]
+    plates: npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True)
 class Walk:
     """The state: what the last frame looked like and what is remembered. All at working size.
 
-    plate: encoded. age: steps since the guide. ahead: +1 or -1, the walk's direction, 0 before it is known.
+    plate: encoded. confidence: in the band's alpha. age: steps since the guide.
     """
 
     frame: int
     plate: Plane
     band: Band
+    confidence: Plane
     behind: Background
     memory: Memory
+    ahead: Ahead
     age: int
 
 
 class GuideFlow:
     """Guides to a trimap for every frame.
 
-    Makes "trimap" (0, 0.5, 1), "alpha" (a soft guess) and "confidence" (0..1 in that guess).
+    Makes "trimap" (0, 0.5, 1), "alpha" (a soft guess) and "confidence" (0..1 in that guess). Between two guides
+    each frame is walked to from the nearer one, and both have taught what subject and background look like.
     """
 
     name: ClassVar[str] = "guide_flow"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Params: ClassVar[type] = GuideFlowParams
 
     makes = "trimap"
-    reads = (Read("plate", (0, *_ABOUT, *_AHEAD), space="encoded"), Read("guide"))
+    reads = (
+        Read("plate", (0, *_ABOUT, *_AHEAD, *(-offset for offset in _AHEAD)), space="encoded"),
+        Read("guide"),
+    )
     reach = NearestKey(2)
 
     def __init__(self, params: GuideFlowParams) -> None:
@@ -72,73 +89,18 @@ class GuideFlow:
         """Nothing to load: all of it runs on the processor."""
 
     def start(self, guides: Sequence[View]) -> Walk:
-        begun = [self._begun(view) for view in guides]
-        return replace(begun[0], memory=_learnt([(walk.plate, walk.band) for walk in begun]))
+        """The nearest guide's frame, looked at; what all of them teach."""
+        given = [(_small(view), self._band(view)) for view in guides]
+        return _begun(guides[0], *given[0], _learnt(given))
 
     def step(self, state: Walk, view: View) -> tuple[Walk, Layer]:
+        if view.frame == state.frame:
+            return state, _placed(state, view, guided=True)
         if view.get("guide") is not None:
-            begun = replace(self._begun(view), memory=state.memory)
-            walk, confidence = self._guided(begun, view)
-        else:
-            walk, confidence = self._carried(state, view)
-        return walk, _placed(walk.band, confidence, view, walk.age)
-
-    def _begun(self, view: View) -> Walk:
-        plate, given = _small(view), view["guide"]
-        kind = guide_kind(given)
-        pixels = guide.resized(given[kind], plate.shape[:2])
-        band = guide.from_trimap(pixels)
-        if kind == "mask":
-            width = plate.shape[1]
-            band = _band_of_mask(pixels, self.params.inner * width / 100, self.params.outer * width / 100)
-        covered = _covered(np.where(band.unknown >= 0.5, np.float32(0.5), band.alpha), band.trimap() == 0)
-        others = _others(view, plate, covered, _ABOUT)
-        memory = _learnt([(plate, band)])
-        behind = propagation.seen_behind(plate, covered, others, None, None, memory.colours)
-        return Walk(view.frame, plate, band, behind, memory, 0)
-
-    def _guided(self, begun: Walk, view: View) -> tuple[Walk, Plane]:
-        kind = guide_kind(view["guide"])
-        band = begun.band
-        unknown = band.unknown >= 0.5
-        subject, ground = (band.alpha > 0.5) & ~unknown, (band.alpha <= 0.5) & ~unknown
-        if kind == "mask":
-            subject, ground = propagation.challenged(begun.plate, subject, ground, begun.behind, begun.memory, False)
-        trust = np.full(unknown.shape, 1.0 if kind == "alpha" else 0.0, np.float32)
-        found, confidence = propagation.judged(
-            begun.plate, band.alpha, trust, subject, ground, begun.behind, begun.memory, np.zeros_like(trust)
-        )
-        if kind == "mask":
-            return replace(begun, band=found), confidence
-        alpha = np.where(unknown, found.alpha, band.alpha > 0.5).astype(np.float32)
-        return replace(begun, band=Band(alpha, band.unknown)), confidence
-
-    def _carried(self, last: Walk, view: View) -> tuple[Walk, Plane]:
-        plate = _small(view)
-        solid = (last.band.trimap() == 1).astype(np.float32)
-        way = propagation.motion(plate, last.plate, np.maximum(last.band.alpha, last.band.unknown), solid)
-        alpha, subject, ground = propagation.expected(last.band.alpha, way)
-        missing = float((last.band.alpha > 0.5).mean()) < 0.6 * last.memory.area
-        known = propagation.remembered(last.behind, way)
-        subject, ground = propagation.challenged(plate, subject, ground, known, last.memory, missing)
-        covered = _covered(alpha, ground)
-        others = _others(view, plate, covered, _AHEAD)
-        behind = propagation.seen_behind(plate, covered, others, last.behind, way.background, last.memory.colours)
-        trust = np.exp(-((way.off / 1.5) ** 2)).astype(np.float32)
-        band, confidence = propagation.judged(
-            plate,
-            alpha,
-            trust,
-            subject,
-            ground,
-            behind,
-            last.memory,
-            way.left_behind,
-            propagation.followed(last.behind, way),
-        )
-        behind = propagation.learnt(behind, plate, band, confidence)
-        memory = replace(last.memory, colours=last.memory.colours.after(plate, band.trimap() == 0))
-        return Walk(view.frame, plate, band, behind, memory, last.age + 1), confidence
+            walk = _begun(view, _small(view), self._band(view), state.memory)
+            return walk, _placed(walk, view, guided=True)
+        walk = _carried(state, view)
+        return walk, _placed(walk, view, guided=False)
 
     def freeze(self, state: Walk) -> Frozen:
         colours = state.memory.colours
@@ -146,57 +108,116 @@ class GuideFlow:
             "plate": state.plate,
             "alpha": state.band.alpha,
             "unknown": state.band.unknown,
+            "confidence": state.confidence,
             "behind": state.behind.colour,
             "trust": state.behind.trust,
             "palette": state.memory.palette,
             "subject": colours.subject,
             "ground": colours.background,
             "recent": colours.recent,
+            "ahead": state.ahead.plates,
+            "ahead_at": np.array(state.ahead.at, np.int64),
             "numbers": np.array([state.frame, state.age, state.memory.area], np.float64),
         }
 
     def thaw(self, frozen: Mapping[str, Any]) -> Walk:
         frame, age, area = (float(number) for number in frozen["numbers"])
-        memory = Memory(frozen["palette"], Colours(frozen["subject"], frozen["ground"], frozen["recent"]), area)
-        band = Band(frozen["alpha"], frozen["unknown"])
-        behind = Background(frozen["behind"], frozen["trust"])
-        return Walk(int(frame), frozen["plate"], band, behind, memory, int(age))
+        colours = Colours(frozen["subject"], frozen["ground"], frozen["recent"])
+        return Walk(
+            int(frame),
+            frozen["plate"],
+            Band(frozen["alpha"], frozen["unknown"]),
+            frozen["confidence"],
+            Background(frozen["behind"], frozen["trust"]),
+            Memory(frozen["palette"], colours, area),
+            Ahead(tuple(int(at) for at in frozen["ahead_at"]), frozen["ahead"]),
+            int(age),
+        )
+
+    def _band(self, view: View) -> Band:
+        """The guide at working size."""
+        given = view["guide"]
+        kind, size = guide_kind(given), guide.small_size(given.height, given.width)
+        pixels = guide.resized(given[kind], size)
+        if kind == "mask":
+            return guide.from_mask(pixels, self.params.inner * size[1] / 100, self.params.outer * size[1] / 100)
+        return guide.from_trimap(pixels)
+
+
+def _begun(view: View, plate: Plane, band: Band, memory: Memory) -> Walk:
+    """A guided frame, its band judged by its plate: a mask's is found, a trimap's and an alpha's stand."""
+    unknown = band.unknown >= 0.5
+    covered = propagation.covered(np.where(unknown, np.float32(0.5), band.alpha), band.trimap() == 0)
+    others = _brought(plate, covered, (_small(view, offset) for offset in _ABOUT))
+    behind = propagation.seen_behind(plate, covered, others, None, None, memory.colours)
+    subject, ground = band.trimap() == 1, band.trimap() == 0
+    kind = guide_kind(view["guide"])
+    if kind == "mask":
+        subject, ground = propagation.challenged(plate, subject, ground, behind, memory, False)
+    nothing = np.zeros_like(band.alpha)
+    found, confidence = propagation.judged(plate, band.alpha, nothing, subject, ground, behind, memory, nothing)
+    if kind == "trimap":
+        found = Band(np.where(unknown, found.alpha, band.alpha > 0.5).astype(np.float32), band.unknown)
+    if kind == "alpha":
+        found, confidence = band, np.full_like(confidence, _CERTAIN)
+    none = Ahead((), np.zeros((0, *plate.shape), np.float16))
+    return Walk(view.frame, plate, found, confidence, behind, memory, none, 0)
+
+
+def _carried(last: Walk, view: View) -> Walk:
+    """One frame further."""
+    plate, ahead = _small(view), _looked_ahead(last, view)
+    solid = (last.band.trimap() == 1).astype(np.float32)
+    way = propagation.motion(plate, last.plate, np.maximum(last.band.alpha, last.band.unknown), solid)
+    alpha, subject, ground = propagation.expected(last.band.alpha, way)
+    missing = float((last.band.alpha > 0.5).mean()) < 0.6 * last.memory.area
+    known = propagation.remembered(last.behind, way)
+    subject, ground = propagation.challenged(plate, subject, ground, known, last.memory, missing)
+    covered = propagation.covered(alpha, ground)
+    wanted = (ahead.plates[ahead.at.index(offset)].astype(np.float32) for offset in _AHEAD)
+    others = _brought(plate, covered, wanted)
+    behind = propagation.seen_behind(plate, covered, others, last.behind, way.background, last.memory.colours)
+    trust = np.exp(-((way.off / 1.5) ** 2)).astype(np.float32)
+    followed = propagation.followed(last.behind, way)
+    band, confidence = propagation.judged(
+        plate, alpha, trust, subject, ground, behind, last.memory, way.left_behind, followed
+    )
+    behind = propagation.learnt(behind, plate, band, confidence)
+    memory = replace(last.memory, colours=last.memory.colours.after(plate, band.trimap() == 0))
+    return Walk(view.frame, plate, band, confidence, behind, memory, ahead, last.age + 1)
+
+
+def _looked_ahead(last: Walk, view: View) -> Ahead:
+    """Plates further on in the walk's direction: those of the last frame that still are, and what is new."""
+    forward = 1 if view.frame > last.frame else -1
+    kept = {at - 1: plate for at, plate in zip(last.ahead.at, last.ahead.plates, strict=True) if at > min(_AHEAD)}
+    for offset in _AHEAD:
+        if offset not in kept:
+            kept[offset] = _small(view, offset * forward).astype(np.float16)
+    at = tuple(sorted(kept))
+    return Ahead(at, np.stack([kept[offset] for offset in at]))
+
+
+def _brought(plate: Plane, covered: Plane, others: Iterable[Plane]) -> list[tuple[Plane, Plane]]:
+    """Plates of other frames and how far the subject hides them, brought here along the background's motion.
+
+    A plate seen twice, as past the shot's end, counts once.
+    """
+    made: list[tuple[Plane, Plane]] = []
+    seen = [plate.astype(np.float16)]
+    for other in others:
+        half = other.astype(np.float16)
+        if any(np.array_equal(half, one) for one in seen):
+            continue
+        seen.append(half)
+        made.append(propagation.brought(plate, covered, half.astype(np.float32)))
+    return made
 
 
 def _small(view: View, offset: int = 0) -> Plane:
+    """The encoded plate at working size."""
     encoded = view["plate", offset, "encoded"].take("R", "G", "B")
     return guide.resized(encoded, guide.small_size(*encoded.shape[:2]))
-
-
-def _band_of_mask(mask: Plane, inner: float, outer: float) -> Band:
-    inside = mask > 0.5
-    # However soft its edge, the heart of a subject is sure.
-    inner = min(inner, 0.4 * float(guide.distance_to(~inside).max()))
-    unknown = (guide.distance_to(~inside) <= inner) & inside | (guide.distance_to(inside) <= outer) & ~inside
-    return Band(inside.astype(np.float32), unknown.astype(np.float32))
-
-
-def _covered(alpha: Plane, ground: Mask) -> Plane:
-    """How far the subject may hide the background: 0 only well away from it."""
-    return np.where(guide.grown(~ground, 3), np.clip(alpha, 0.05, 1), 0).astype(np.float32)
-
-
-def _others(view: View, plate: Plane, covered: Plane, offsets: Sequence[int]) -> list[tuple[Plane, Plane]]:
-    """Plates of other frames and how far the subject hides them, brought here along the background's motion."""
-    here, made, seen = flow.grey8(plate), [], [plate]
-    for offset in offsets:
-        other = _small(view, offset)
-        if any(np.array_equal(other, one) for one in seen):
-            continue
-        seen.append(other)
-        there = flow.grey8(other)
-        way = flow.spread(flow.flow(here, there), (~guide.grown(covered > 0, 3)).astype(np.float32))
-        cover = flow.warp(covered, flow.flow(there, here))
-        near = guide.grown(cover > 0.02, 4)
-        cover = flow.warp(np.where(near, np.maximum(cover, 0.3), 0).astype(np.float32), way)
-        cover[~flow.inside(way)] = 1
-        made.append((flow.warp(other, way), cover))
-    return made
 
 
 def _learnt(seen: Sequence[tuple[Plane, Band]]) -> Memory:
@@ -208,18 +229,21 @@ def _learnt(seen: Sequence[tuple[Plane, Band]]) -> Memory:
     return Memory(appearance.palette(colours[:4000], 5), Colours.seen(plates, subjects, grounds), area)
 
 
-def _placed(band: Band, confidence: Plane, view: View, age: int) -> Layer:
-    """The band at full size."""
-    full = view["plate", 0, "encoded"]
-    size = (full.height, full.width)
-    trimap = band.trimap()
-    unknown = guide.resized((trimap == 0.5).astype(np.float32), size) > 0.02
-    sure = guide.resized((trimap == 1).astype(np.float32), size) > 0.5
-    alpha = guide.resized(band.alpha, size)
-    shown = np.where(unknown, np.float32(0.5), sure.astype(np.float32))
-    alpha = np.where(unknown, alpha, sure).astype(np.float32)
-    sureness = np.where(unknown, guide.resized(confidence, size), 1).astype(np.float32)
-    facts = {"confidence": float(sureness.mean(dtype=np.float64)), "age": age}
-    return Layer(
-        np.stack((shown, alpha, sureness), 2).astype(np.float32), ("trimap", "alpha", "confidence"), facts=facts
-    )
+def _placed(walk: Walk, view: View, guided: bool) -> Layer:
+    """The band at full size; on a guided frame what the artist gave is taken as it is."""
+    given = view["guide"] if guided else None
+    kind = guide_kind(given) if given is not None else ""
+    plate = view["plate", 0, "encoded"]
+    size = (plate.height, plate.width)
+    alpha, confidence = guide.resized(walk.band.alpha, size), guide.resized(walk.confidence, size)
+    if given is not None and kind != "mask":
+        whole = guide.from_trimap(given[kind])
+        shown, alpha = whole.trimap(), whole.alpha if kind == "alpha" else alpha
+    else:
+        shown = guide.placed(walk.band, size)
+    unknown = shown == 0.5
+    alpha = np.where(unknown, alpha, shown)
+    confidence = np.where(unknown, confidence, np.float32(1))
+    facts = {"confidence": float(confidence.mean(dtype=np.float64)), "age": walk.age}
+    pixels = np.stack((shown, alpha, confidence), 2).astype(np.float32)
+    return Layer(pixels, ("trimap", "alpha", "confidence"), facts=facts)
