@@ -8,6 +8,8 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from seqmatte import flow
+
 Plane = npt.NDArray[np.float32]
 
 # Flow is found on pictures of at most this many pixels a side: hair moves with its surroundings.
@@ -40,19 +42,16 @@ def luma_of(encoded: Plane) -> npt.NDArray[np.uint8]:
     height, width = encoded.shape[:2]
     scale = min(1.0, _SIDE / max(height, width))
     size = (max(16, round(width * scale)), max(16, round(height * scale)))
-    grey = encoded @ np.array([0.25, 0.5, 0.25], np.float32)
-    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(np.clip(small * 255 + 0.5, 0, 255), np.uint8)
+    return flow.grey8(np.asarray(cv2.resize(encoded, size, interpolation=cv2.INTER_AREA), np.float32))
 
 
 def carried(memory: Memory, luma: npt.NDArray[np.uint8]) -> tuple[Plane, Plane] | None:
     """The last alpha where it is now, and how far it can be trusted; both H x W, 0..1. None over a cut."""
     import cv2
 
-    back, forth = _flow(luma, memory.luma), _flow(memory.luma, luma)
-    where = _grid(luma.shape) + back
-    returned = _looked_up(forth, where)
-    off = np.sqrt(((back + returned) ** 2).sum(2))
+    back, forth = flow.flow(luma, memory.luma), flow.flow(memory.luma, luma)
+    where = flow.grid(luma.shape) + back
+    off = flow.round_trip(back, forth)
     seen = _looked_up(memory.luma, where)
     unlike = cv2.blur(cv2.absdiff(seen, luma).astype(np.float32), (3, 3))
     grain = float(np.median(unlike))
@@ -62,8 +61,7 @@ def carried(memory: Memory, luma: npt.NDArray[np.uint8]) -> tuple[Plane, Plane] 
     trust = np.exp(-((off / _ROUND_TRIP) ** 2) - (unlike / forgiven) ** 2)
     # Over a cut, flow finds likenesses by chance: where little can be trusted, nothing is.
     trust = trust * np.clip((trust.mean() - 0.25) / 0.25, 0, 1)
-    outside = (where < 0).any(2) | (where[..., 0] > luma.shape[1] - 1) | (where[..., 1] > luma.shape[0] - 1)
-    trust[outside] = 0
+    trust[~flow.inside(back)] = 0
     return _at_full_size(memory.alpha, where, trust)
 
 
@@ -85,28 +83,13 @@ def _at_full_size(alpha: Plane, where: Plane, trust: Plane) -> tuple[Plane, Plan
 
     height, width = alpha.shape
     sy, sx = height / where.shape[0], width / where.shape[1]
-    move = cv2.resize(where - _grid(where.shape[:2]), (width, height), interpolation=cv2.INTER_LINEAR)
-    target = _grid((height, width)) + move * np.array([sx, sy], np.float32)
+    move = cv2.resize(where - flow.grid(where.shape[:2]), (width, height), interpolation=cv2.INTER_LINEAR)
+    target = flow.grid((height, width)) + move * np.array([sx, sy], np.float32)
     wide = cv2.resize(trust.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     moved = _looked_up(alpha, target, cubic=True).clip(0, 1)
     down, right = np.gradient(cv2.blur(moved, (3, 3))) if min(moved.shape) > 1 else (moved * 0, moved * 0)
     steep = (down * down + right * right) / _SLOPE**2
     return moved, np.asarray(wide / (1 + steep), np.float32)
-
-
-def _flow(to: npt.NDArray[np.uint8], source: npt.NDArray[np.uint8]) -> Plane:
-    """H x W x 2: from each pixel of `to`, the way to the same thing in `source`. On one thread: DIS cuts its work into
-    stripes, one a thread, and gives other vectors for other cuts."""
-    import cv2
-
-    dis: Any = cv2
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        found = dis.DISOpticalFlow_create(dis.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(to, source, None)
-    finally:
-        cv2.setNumThreads(threads)
-    return np.asarray(found, np.float32)
 
 
 def _looked_up(picture: npt.NDArray[Any], where: Plane, *, cubic: bool = False) -> npt.NDArray[Any]:
@@ -116,8 +99,3 @@ def _looked_up(picture: npt.NDArray[Any], where: Plane, *, cubic: bool = False) 
     flat, lookup = np.ascontiguousarray(where, np.float32), cast(Any, cv2.remap)
     between = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
     return np.asarray(lookup(picture, flat, None, between, borderMode=cv2.BORDER_REPLICATE))
-
-
-def _grid(shape: tuple[int, ...]) -> Plane:
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    return np.stack((x, y), 2).astype(np.float32)
