@@ -250,19 +250,6 @@ def _commit() -> str:
     return said.stdout.strip() or "unknown"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `seqmatte train`."""
-    parser.add_argument("name", nargs="?", help=f"what to train: {', '.join(COURSES)}")
-    parser.add_argument("--out", type=Path, default=Path("training"), help="folder of the run; goes on if one is there")
-    parser.add_argument("--minutes", type=float, default=1e9, help="stop after so many minutes, everything saved")
-    parser.add_argument("--steps", type=int, default=0, help="length of the whole course (default: its own)")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the scenes")
-    parser.add_argument("--batch", type=int, default=1, help="times as many clips in a batch as on a CPU")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--samples", type=Path, help="write a page of samples of the scenes and stop")
-    parser.add_argument("--shot", type=Path, help="adapt hstsg-compact to this shot, from its guided frames")
-
-
 def run(args: argparse.Namespace) -> int:
     """`seqmatte train`: a page of samples, weights for one shot, or a run."""
     if args.samples:
@@ -281,6 +268,8 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     """`python -m seqmatte.training.train`, which torchrun starts too."""
+    from seqmatte.commands.train import add_arguments
+
     parser = argparse.ArgumentParser(prog="seqmatte train")
     add_arguments(parser)
     return run(parser.parse_args(argv))
