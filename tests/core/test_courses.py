@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from seqmatte import networks
-from seqmatte.training import zoo
+from seqmatte.training import train, zoo
 from seqmatte.training.scenes import shoot
 from seqmatte.training.stages import COURSES
 
@@ -65,3 +65,16 @@ def test_stages_follow_each_other_and_the_last_one_goes_on():
     assert course.stage_at(first.steps) is second
     assert course.stage_at(10 * course.steps) is second
     assert course.shortened(first.steps + 5).steps == first.steps + 5
+    assert course.shortened(5).stages[0].steps == course.shortened(5).steps == 5
+    assert course.shortened(10 * course.steps).steps == 10 * course.steps
+
+
+def test_a_stage_with_frozen_norms_leaves_their_statistics_alone():
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
+    train._teaching(network, COURSES["hstsg-compact"].stages[1])
+    network(torch.randn(2, 1, 8, 8))
+    assert network.training
+    assert network[1].running_mean.abs().sum() == 0
+    train._teaching(network, COURSES["hstsg-compact"].stages[0])
+    network(torch.randn(2, 1, 8, 8))
+    assert network[1].running_mean.abs().sum() > 0

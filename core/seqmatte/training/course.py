@@ -25,12 +25,16 @@ class Round:
 
 @dataclass(frozen=True)
 class Stage:
-    """steps: how many. rate: Adam's. rounds: shapes of batches, taken in turn. data: what the paper had instead."""
+    """steps: how many. rate: Adam's. rounds: shapes of batches, taken in turn. data: what the paper had instead.
+
+    frozen_norms: batch norms keep their statistics and use them, as inference does.
+    """
 
     steps: int
     rate: float
     rounds: tuple[Round, ...]
     data: str = ""
+    frozen_norms: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Course:
 
     weights: of a lesson's losses in their sum; a name that is not there weighs 1. check: the shape of the unseen
     shots it is examined on. run: alphas of those shots, None where the network gives none (the lesson's loss is
-    looked at instead). frozen_norms: batch norms stay as they are.
+    looked at instead).
     """
 
     build: Callable[[], nn.Module]
@@ -48,7 +52,6 @@ class Course:
     stages: tuple[Stage, ...]
     check: Round
     run: Run | None = None
-    frozen_norms: bool = False
 
     @property
     def steps(self) -> int:
@@ -63,7 +66,11 @@ class Course:
         return self.stages[-1]
 
     def shortened(self, steps: int) -> Course:
-        """The same course with its last stage made to end after `steps` steps in all."""
-        before = sum(stage.steps for stage in self.stages[:-1])
-        last = replace(self.stages[-1], steps=max(steps - before, 1))
-        return replace(self, stages=(*self.stages[:-1], last))
+        """The same course made to end after `steps` steps in all: cut off, or its last stage made longer."""
+        stages: list[Stage] = []
+        for stage in self.stages:
+            left = steps - sum(taken.steps for taken in stages)
+            if left > 0:
+                is_last = stage is self.stages[-1] or left < stage.steps
+                stages.append(replace(stage, steps=left) if is_last else stage)
+        return replace(self, stages=tuple(stages))

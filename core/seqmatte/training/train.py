@@ -27,7 +27,7 @@ from seqmatte.errors import SeqmatteError
 from seqmatte.training import checkpoints, sheet
 from seqmatte.training.adapt_shot import adapt_shot
 from seqmatte.training.batches import Order, batches, laid_out
-from seqmatte.training.course import Course, Run
+from seqmatte.training.course import Course, Run, Stage
 from seqmatte.training.parallel import joined, shared, spread
 from seqmatte.training.scenes import Clips, shoot
 from seqmatte.training.stages import COURSES
@@ -87,7 +87,7 @@ def walk(settings: Settings, say: Say, stop: Callable[[], bool]) -> nn.Module:
     )
     began = saved = time.monotonic()
     for clips in batches(course, Order(settings.seed, settings.shown, settings.batch, rank, world), step, device):
-        _teaching(network, course)
+        _teaching(network, course.stage_at(step))
         optimiser.param_groups[0]["lr"] = rate_at(step, course, settings)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
             parts = course.lesson(network, clips, step)
@@ -133,9 +133,9 @@ def scores(alphas: Tensor, truth: Tensor) -> dict[str, float]:
     return {"MAD": 1000 * (alphas - truth).abs().mean().item(), "dtSSD": 100 * change.mean().item()}
 
 
-def _teaching(network: nn.Module, course: Course) -> None:
+def _teaching(network: nn.Module, stage: Stage) -> None:
     network.train()
-    if course.frozen_norms:
+    if stage.frozen_norms:
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
