@@ -105,5 +105,5 @@ def guide_kind(guide: Layer) -> str:
 
 def as_planes(layer: Layer, *channels: str) -> npt.NDArray[np.float32]:
     """1 x C x H x W, contiguous: what torch wants."""
-    picked = layer.take(*channels) if channels else layer.pixels
-    return np.ascontiguousarray(picked.transpose(2, 0, 1)[None])
+    picked = layer.take(*channels) if channels and channels != layer.channels else layer.pixels
+    return np.array(picked.transpose(2, 0, 1)[None], np.float32, order="C")

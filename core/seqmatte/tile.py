@@ -23,11 +23,15 @@ class Tiling:
     overlap: int = 0
     margin: int = 0
 
+    def __post_init__(self) -> None:
+        if self.size and not 2 * self.margin <= self.overlap < self.size:
+            raise ValueError(f"tiles of {self.size} cannot share {self.overlap} pixels with a margin of {self.margin}")
+
     def cuts(self, length: int) -> list[tuple[int, int]]:
         """(first, last) of the tiles along a side of so many pixels; the last may be shorter."""
         if not self.size or length <= self.size:
             return [(0, length)]
-        starts = range(0, length - self.overlap, max(1, self.size - self.overlap))
+        starts = range(0, length - self.overlap, self.size - self.overlap)
         return [(start, min(start + self.size, length)) for start in starts]
 
 

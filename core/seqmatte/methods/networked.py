@@ -86,12 +86,14 @@ class Networked:
 
     def alpha_layer(self, alpha: Plane, confidence: Plane, colour: Pixels | None = None) -> Layer:
         """H x W opacity and how sure it is, 0..1; colour: H x W x 3, a straight foreground in scene-linear light."""
-        sure = np.asarray(confidence, np.float32).clip(0, 1)
-        facts = {"confidence": float(sure.mean(dtype=np.float64)), "correction": self.weights.correction}
-        planes = [np.asarray(alpha, np.float32).clip(0, 1)[:, :, None], sure[:, :, None]]
-        if colour is None:
-            return Layer(np.concatenate(planes, 2), ("A", "confidence"), facts=facts)
-        return Layer(np.concatenate([*planes, colour], 2), ("A", "confidence", "F.R", "F.G", "F.B"), facts=facts)
+        channels = ("A", "confidence") if colour is None else ("A", "confidence", "F.R", "F.G", "F.B")
+        pixels = np.empty((*alpha.shape, len(channels)), np.float32)
+        np.clip(alpha, 0, 1, out=pixels[:, :, 0])
+        np.clip(confidence, 0, 1, out=pixels[:, :, 1])
+        if colour is not None:
+            pixels[:, :, 2:] = colour
+        sure = float(pixels[:, :, 1].mean(dtype=np.float64))
+        return Layer(pixels, channels, facts={"confidence": sure, "correction": self.weights.correction})
 
 
 def plane(tensor: Tensor) -> Plane:

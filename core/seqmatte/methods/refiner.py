@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class RefinerParams(NetworkParams):
     tile: int = param(
-        512, low=128, high=8192, unit="px", advanced=True, help="Side of the tiles that a frame is taken in."
+        768, low=384, high=8192, unit="px", advanced=True, help="Side of the tiles that a frame is taken in."
     )
 
 
 class Refiner(Networked):
     """Trimap with a soft guess, and plate, to alpha: our small network at full size.
 
-    Reads from the trimap layer "trimap", "alpha" and "confidence". Each pixel depends on the 56 around it alone, so
-    tiles that share 112 give what the whole frame gives.
+    Reads from the trimap layer "trimap", "alpha" and "confidence". Each pixel depends on what is near it alone, so
+    tiles that share twice the network's margin give what the whole frame gives.
     """
 
     name: ClassVar[str] = "refiner"
