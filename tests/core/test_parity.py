@@ -1,6 +1,6 @@
-"""The published networks of part A give the numbers of their references, with the same keys and shapes.
+"""The published networks give the numbers of their references, with the same keys and shapes.
 
-Each vector names its weights by a seed (tests/parity/fill.py), its inputs and its cases. Another folder of the
+Those of part A stand here, the trimap networks of part B in parity_trimap.py, and run from here too. Each vector names its weights by a seed (tests/parity/fill.py), its inputs and its cases. Another folder of the
 same layout is taken from SEQMATTE_PARITY_DIR.
 """
 
@@ -16,6 +16,11 @@ import torch
 from parity import fill
 from seqmatte import networks
 from seqmatte.networks import blocks, hmmn, stcn
+
+pytest.register_assert_rewrite("parity_trimap")
+import parity_trimap  # noqa: E402 - after its asserts were made to explain themselves
+
+globals().update({name: found for name, found in vars(parity_trimap).items() if name.startswith("test_")})
 
 OURS = Path(__file__).parents[1] / "parity"
 FOLDER = Path(os.environ.get("SEQMATTE_PARITY_DIR", OURS))

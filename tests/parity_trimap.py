@@ -30,7 +30,7 @@ from seqmatte.networks import (
 )
 from seqmatte.training import losses_trimap
 
-OURS = Path(__file__).parents[1] / "parity"
+OURS = Path(__file__).parent / "parity"
 FOLDER = Path(os.environ.get("SEQMATTE_PARITY_DIR") or OURS)
 LIMIT = 1e-4
 # What FBA's float32 references leave open; models in double precision are held to LIMIT.
