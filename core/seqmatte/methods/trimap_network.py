@@ -35,7 +35,7 @@ class TrimapParams(NetworkParams):
         high=8192,
         unit="px",
         advanced=True,
-        help="Side of the tiles that large frames are taken in; 0: whole up to full HD, tiles of 1024 above it.",
+        help="Side of the tiles that large frames are taken in; 0: whole while that stays within 4 GiB, else the usual tiles.",
     )
     overlap: int = param(
         192, low=0, high=1024, unit="px", advanced=True, help="How much neighbouring tiles share, for no seam to show."
@@ -49,6 +49,9 @@ class TrimapNetwork(Networked):
     reads: tuple[Read, ...] = (Read("plate", space="encoded"), Read("plate", space="scene"), Read("trimap"))
     reach = PerFrame()
     half: ClassVar[tuple[str, ...]] = ("F.R", "F.G", "F.B")
+    # So that a tile, or a frame taken whole, stays within 4 GiB on a CPU.
+    whole_pixels: ClassVar[int] = WHOLE_PIXELS
+    usual_tile: ClassVar[int] = USUAL_TILE
 
     def start(self, guides: Sequence[View]) -> State:
         return None
@@ -87,17 +90,18 @@ class TrimapNetwork(Networked):
         def run(rows: slice, columns: slice) -> Tensor:
             return self.matted(picture[..., rows, columns], code[..., rows, columns])[0]
 
+        cut = tiling(self.params, band.size, self.whole_pixels, self.usual_tile)
         wanted = torch.from_numpy(band).to(picture.device)
         with torch.inference_mode():
-            return np.asarray(tiled(tiling(self.params, band.size), wanted, run).cpu().numpy(), np.float32)
+            return np.asarray(tiled(cut, wanted, run).cpu().numpy(), np.float32)
 
 
-def tiling(params: TrimapParams, pixels: int) -> Tiling:
+def tiling(params: TrimapParams, pixels: int, whole: int = WHOLE_PIXELS, usual: int = USUAL_TILE) -> Tiling:
     """The tiles for a frame of so many pixels, sides and steps in multiples of 32 as the networks' grids are."""
     from seqmatte.tile import Tiling
 
     size = max(64, params.tile // 32 * 32) if params.tile else 0
-    size = size or (USUAL_TILE if pixels > WHOLE_PIXELS else 0)
+    size = size or (usual if pixels > whole else 0)
     return Tiling(size, overlap=min(params.overlap, size // 2) // 32 * 32)
 
 
