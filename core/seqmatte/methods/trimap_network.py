@@ -35,7 +35,7 @@ class TrimapParams(NetworkParams):
         high=8192,
         unit="px",
         advanced=True,
-        help="Side of the tiles that large frames are taken in; 0: whole while that stays within 4 GiB, else the usual tiles.",
+        help="Side of the tiles that large frames are taken in; 0: whole while 4 GiB hold it, else the usual tiles.",
     )
     overlap: int = param(
         192, low=0, high=1024, unit="px", advanced=True, help="How much neighbouring tiles share, for no seam to show."
