@@ -1,7 +1,8 @@
 """The published networks give the numbers of their references, with the same keys and shapes.
 
-Those of part A stand here, the trimap networks of part B in parity_trimap.py, and run from here too. Each vector names its weights by a seed (tests/parity/fill.py), its inputs and its cases. Another folder of the
-same layout is taken from SEQMATTE_PARITY_DIR.
+Those of part A stand here, the trimap networks of part B in parity_trimap.py, and run from here too. Each vector names
+its weights by a seed (tests/parity/fill.py), its inputs and its cases. Another folder of the same layout is taken from
+SEQMATTE_PARITY_DIR.
 """
 
 import json
