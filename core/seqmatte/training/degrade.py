@@ -23,7 +23,7 @@ def coarse_alpha(truth: Tensor, plate: Tensor, seed: int) -> tuple[Tensor, Tenso
     ways = torch.stack([_pushed(dice, truth), _small(dice, truth), _ramped(dice, truth), _leaking(dice, truth, plate)])
     coarse = ways[dice.whole(0, len(ways), count), torch.arange(count, device=truth.device)]
     mixed = torch.where(dice.chance(0.3, count, 1, 1, 1), _small(dice, coarse), coarse)
-    flat = dice.chance(0.2, count, 1, 1, 1)  # a trimap and nothing more
+    flat = dice.chance(0.1, count, 1, 1, 1)  # a trimap and nothing more
     soft = ((truth > 0.01) & (truth < 0.99) | ((mixed - truth).abs() > 0.03)).float()
     rim = ((mixed > 0.03) & (mixed < 0.97)).float()
     radii = (dice.number(1, 4), dice.number(3, 9))
@@ -32,7 +32,8 @@ def coarse_alpha(truth: Tensor, plate: Tensor, seed: int) -> tuple[Tensor, Tenso
     )
     # Most bands are closed, or their outline would tell where the strands are.
     band = torch.where(dice.chance(0.7, count, 1, 1, 1), grown(grown(band, 6), -6), band)
-    band = torch.where(dice.chance(0.08, count, 1, 1, 1), 1.0, band)
+    # A band that covers everything says nothing of the subject, so the guess must.
+    band = torch.where(dice.chance(0.05, count, 1, 1, 1) & ~flat, 1.0, band)
     mixed = torch.where(flat, 0.5, mixed)
     return mixed * band + truth * (1 - band), band
 
