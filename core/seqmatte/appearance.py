@@ -20,9 +20,15 @@ _SUBJECT_SAMPLES = 9
 _NEAR_SAMPLES = 3
 # Encoded noise of a plate: residuals beyond a few of these are not explained.
 _NOISE = 0.02
+_ALMOST_ONE = 0.003
+_BEYOND = 0.4
 _BINS = 24
+# Share of the subject, in hundredths, that has a colour at least, for it to be one of the subject's.
+_RARE = 0.005
 # What a colour that only one side has is worth beside the pairs.
 _KNOWN = 0.3
+# Weight of background samples at which there is background at hand.
+_AT_HAND = 0.3
 
 
 @dataclass(frozen=True)
@@ -138,9 +144,13 @@ def _mixed(pixel: Plane, subject: Samples, background: Samples, like: Plane, sti
         for fore, fore_weight in subject:
             mix = fore - back
             length = (mix * mix).sum(1) + 1e-5
-            alpha = np.clip((from_back * mix).sum(1) / length, 0, 1)
-            rest = from_back - alpha[:, None] * mix
-            weight = fore_weight * back_weight * np.exp((rest * rest).sum(1) / (-2 * _NOISE**2))
+            free = (from_back * mix).sum(1) / length
+            rest = from_back - np.clip(free, 0, 1)[:, None] * mix
+            # Beyond 0 and 1, so that grain averages out around them instead of adding up.
+            alpha = np.clip(free, -_BEYOND, 1 + _BEYOND)
+            # Two colours that are nearly one tell nothing.
+            weight = fore_weight * back_weight * length / (length + _ALMOST_ONE)
+            weight = weight * np.exp((rest * rest).sum(1) / (-2 * _NOISE**2))
             mass += weight
             first += weight * alpha
             second += weight * (alpha * alpha + np.minimum(_NOISE**2 / length, 0.1))
@@ -151,7 +161,8 @@ def _mixed(pixel: Plane, subject: Samples, background: Samples, like: Plane, sti
     # Colours that on the guided frames were only ever the one or the other's.
     other = np.clip(strange - 2, 0, 4) / 4 * background[0][1]
     whole, none = _KNOWN * np.clip(2 * like - 1, 0, 1) ** 2, _KNOWN * np.clip(1 - 2 * like, 0, 1) ** 2 * (1 - other)
-    none = none + _KNOWN * still
+    # Far from all background that is known, nothing is taken for it.
+    none = (none + _KNOWN * still) * np.minimum(sum((weight for _, weight in background), np.float32(0)) / _AT_HAND, 1)
     mass, first, second = mass + whole + none, first + whole, second + whole
     mean = first / mass
     spread = np.maximum(second / mass - mean * mean, 1e-4)
@@ -169,7 +180,7 @@ def palette(colours: Plane, count: int, rounds: int = 8) -> Plane:
         for i in range(count):
             if (which == i).any():
                 centres[i] = ordered[which == i].mean(0)
-    return centres
+    return np.asarray(centres, np.float32)
 
 
 @dataclass(frozen=True)
@@ -192,6 +203,10 @@ class Colours:
         subject = self.subject.reshape(-1)[at]
         background = np.maximum(self.background, self.recent).reshape(-1)[at]
         return np.asarray((subject + 1e-4) / (subject + background + 2e-4), np.float32)
+
+    def met(self, plate: Plane) -> Mask:
+        """h x w: whether the subject showed such a colour on the guided frames."""
+        return np.asarray(self.subject.reshape(-1)[_bin(plate)] > _RARE)
 
     def after(self, plate: Plane, background: Mask) -> Colours:
         """With what the background of one more frame looks like."""

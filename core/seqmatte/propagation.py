@@ -23,6 +23,8 @@ _NEARLY, _FULL, _RIM = 0.04, 0.96, 2.0
 _SAME, _OTHER = 0.045, 0.12
 # Pixels around the subject in which it may turn up from behind something.
 _BESIDE = 24.0
+# Pixels of a rim from which its motion can be told.
+_RIM_ENOUGH = 50
 
 
 @dataclass(frozen=True)
@@ -117,14 +119,31 @@ def _vote(colour: Plane, covered: Plane, colours: Colours | None) -> Plane:
     return np.where(covered > 0.02, doubtful, 1).astype(np.float32)
 
 
-def expected(last: Plane, way: Motion) -> tuple[Plane, Mask, Mask]:
+def expected(last: Band, way: Motion) -> tuple[Plane, Mask, Mask]:
     """The last alpha where it has gone, and what is then surely subject and surely background."""
     import cv2
 
-    alpha = flow.warp(last, way.way)
+    alpha = flow.warp(last.alpha, way.way)
+    claimed = flow.warp(last.unknown, way.way) < 0.5
     off = cv2.blur(way.off, (9, 9))
     edge = _EDGE + np.clip(off - 0.5, 0, 6)
-    return alpha, shrunk(alpha > _FULL, edge), shrunk(alpha < _NEARLY, edge)
+    return alpha, shrunk((alpha > _FULL) & claimed, edge - 2), shrunk(alpha < _NEARLY, edge)
+
+
+def kept(plate: Plane, last: Band, way: Motion, ground: Mask, memory: Memory) -> Mask:
+    """What the last frame's heart covers if it has moved as its outline has, and looks like the subject.
+
+    What turns or rolls moves elsewhere inside than its outline does; flow alone would take the heart out of it.
+    """
+    rim = flow.warp(last.alpha, way.way)
+    rim_only = (rim > 0.2) & (rim < 0.8) & (way.off < _ROUND_TRIP)
+    if rim_only.sum() < _RIM_ENOUGH:
+        return np.zeros(ground.shape, bool)
+    outline = np.median(way.way[rim_only], axis=0).astype(np.float32)
+    heart = (last.alpha > _FULL) & (last.unknown < 0.5)
+    moved = flow.warp(heart.astype(np.float32), np.broadcast_to(outline, way.way.shape).copy()) > 0.5
+    like = (memory.colours.likeness(plate) > 0.4) & memory.colours.met(plate)
+    return shrunk(moved, _EDGE + 3) & _mostly(like, 0.6) & ~ground
 
 
 def judged(
@@ -152,7 +171,9 @@ def judged(
     alpha = fitted(plate, wanted.astype(np.float32), weight)
     alpha = np.where(asked, alpha, subject).astype(np.float32)
     alpha = np.where(_crumbs(alpha, memory.area), np.float32(0), alpha)
-    soft = asked & (alpha > _NEARLY) & (alpha < _FULL)
+    # What was never seen of the subject is not claimed for it, however unlike the background it is.
+    strange = ~_mostly(memory.colours.met(plate), 0.5)
+    soft = asked & (alpha > _NEARLY) & ((alpha < _FULL) | strange)
     unknown = grown(soft, _RIM) & asked
     sureness = np.where(asked, 5e-4 / (seen.variance + 3e-3 + 5e-4), 1)
     return Band(alpha, unknown.astype(np.float32)), sureness.astype(np.float32)
@@ -171,11 +192,18 @@ def _crumbs(alpha: Plane, area: float) -> Mask:
 
 
 def challenged(
-    plate: Plane, subject: Mask, ground: Mask, remembered: Background, memory: Memory, missing: bool
+    plate: Plane,
+    carried: Plane,
+    subject: Mask,
+    ground: Mask,
+    remembered: Background,
+    memory: Memory,
+    missing: bool,
 ) -> tuple[Mask, Mask]:
     """What stays sure of subject and background after comparing the plate with the background that is remembered.
 
-    missing: the subject is smaller than on the guided frames: it may come back anywhere, else only beside itself.
+    carried: alpha as expected, h x w. missing: the subject is smaller than on the guided frames, so that it may
+    come back anywhere, else only beside itself.
     """
     far = np.sqrt(((plate - remembered.colour) ** 2).sum(2))
     like = memory.colours.likeness(plate)

@@ -153,7 +153,7 @@ def _begun(view: View, plate: Plane, band: Band, memory: Memory) -> Walk:
     subject, ground = band.trimap() == 1, band.trimap() == 0
     kind = guide_kind(view["guide"])
     if kind == "mask":
-        subject, ground = propagation.challenged(plate, subject, ground, behind, memory, False)
+        subject, ground = propagation.challenged(plate, band.alpha, subject, ground, behind, memory, False)
     nothing = np.zeros_like(band.alpha)
     found, confidence = propagation.judged(plate, band.alpha, nothing, subject, ground, behind, memory, nothing)
     if kind == "trimap":
@@ -169,10 +169,11 @@ def _carried(last: Walk, view: View) -> Walk:
     plate, ahead = _small(view), _looked_ahead(last, view)
     solid = (last.band.trimap() == 1).astype(np.float32)
     way = propagation.motion(plate, last.plate, np.maximum(last.band.alpha, last.band.unknown), solid)
-    alpha, subject, ground = propagation.expected(last.band.alpha, way)
+    alpha, subject, ground = propagation.expected(last.band, way)
+    subject |= propagation.kept(plate, last.band, way, ground, last.memory)
     missing = float((last.band.alpha > 0.5).mean()) < 0.6 * last.memory.area
     known = propagation.remembered(last.behind, way)
-    subject, ground = propagation.challenged(plate, subject, ground, known, last.memory, missing)
+    subject, ground = propagation.challenged(plate, alpha, subject, ground, known, last.memory, missing)
     covered = propagation.covered(alpha, ground)
     wanted = (ahead.plates[ahead.at.index(offset)].astype(np.float32) for offset in _AHEAD)
     others = _brought(plate, covered, wanted)
