@@ -61,6 +61,7 @@ class NearestKey:
     """Out from each guided frame, both ways, to the middle between two; memory of the nearest `guides` keys.
 
     The guided frame itself belongs to the walk forward. A frame exactly between two keys goes to the earlier one.
+    guides=0: the same walks for a method that looks at no guided frame before it starts, so none counts for its keys.
     """
 
     guides: int = 1
@@ -78,7 +79,7 @@ class NearestKey:
         # The second key lies on the side the walk goes to: between two keys one hears of both.
         ahead = [k for k in keys if (k > key if run[-1] >= key and run[0] >= key else k < key)]
         ahead.sort(key=lambda k: abs(k - key))
-        return (key, *ahead[: self.guides - 1])
+        return (key, *ahead)[: self.guides]
 
 
 @dataclass(frozen=True)

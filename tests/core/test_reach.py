@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from seqmatte.reach import Chunked, FromKey, NearestKey, PerFrame, Span
 
-REACHES = [PerFrame(), Chunked(16, 8), NearestKey(1), NearestKey(2), FromKey(+1), FromKey(-1)]
+REACHES = [PerFrame(), Chunked(16, 8), NearestKey(0), NearestKey(1), NearestKey(2), FromKey(+1), FromKey(-1)]
 
 
 @pytest.mark.parametrize("reach", REACHES, ids=str)
@@ -34,6 +34,12 @@ def test_the_second_key_is_the_one_the_walk_goes_to():
     assert [span.guides for span in spans if 40 in span.frames] == [(50, 20)]
     assert [span.guides for span in spans if 60 in span.frames] == [(50, 80)]
     assert [span.guides for span in spans if 10 in span.frames] == [(20,)]
+
+
+def test_a_walk_that_looks_at_no_guide_has_the_same_frames_and_depends_on_none():
+    spans = NearestKey(0).spans(range(1, 101), [20, 50, 80])
+    assert [span.frames for span in spans] == [span.frames for span in NearestKey(1).spans(range(1, 101), [20, 50, 80])]
+    assert {span.guides for span in spans} == {()}
 
 
 def test_one_direction_runs_from_key_to_key_and_the_head_runs_back():

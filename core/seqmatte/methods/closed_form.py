@@ -78,7 +78,8 @@ class ClosedForm:
 
     makes = "alpha"
     reads = (Read("plate", space="scene"), Read("plate", space="encoded"), Read("trimap"))
-    reach = NearestKey(1)
+    # The guides speak through the trimap; the walk itself begins with nothing.
+    reach = NearestKey(0)
 
     def __init__(self, params: ClosedFormParams) -> None:
         self.params = params
