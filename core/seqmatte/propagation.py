@@ -17,6 +17,8 @@ from seqmatte.smoothing import fitted
 _ROUND_TRIP = 1.5
 # Pixels about a carried edge that are always looked at anew.
 _EDGE = 5.0
+# And how far inside its edge a heart that went along with the outline begins.
+_HEART = 8.0
 # Alpha this near to 0 or 1 counts as such, and pixels added about the rest.
 _NEARLY, _FULL, _RIM = 0.04, 0.96, 2.0
 # Encoded colours this near are the same thing seen twice; this far apart they are two things.
@@ -143,7 +145,7 @@ def kept(plate: Plane, last: Band, way: Motion, ground: Mask, memory: Memory) ->
     heart = (last.alpha > _FULL) & (last.unknown < 0.5)
     moved = flow.warp(heart.astype(np.float32), np.broadcast_to(outline, way.way.shape).copy()) > 0.5
     like = (memory.colours.likeness(plate) > 0.4) & memory.colours.met(plate)
-    return shrunk(moved, _EDGE + 3) & _mostly(like, 0.6) & ~ground
+    return shrunk(moved, _HEART) & _mostly(like, 0.6) & ~ground
 
 
 def judged(
