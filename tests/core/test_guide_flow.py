@@ -122,3 +122,28 @@ def test_confidence_is_full_where_nothing_is_unknown_and_low_in_the_band(made):
     assert (layer["confidence"][~band] == 1).all()
     assert layer["confidence"][band].mean() < 0.5
     assert layer.facts["confidence"] == pytest.approx(float(layer["confidence"].mean()), abs=1e-4)
+
+
+def test_an_alpha_guide_keeps_its_soft_values(shot):
+    layers = walked(fresh(), shot.views({0: shot.alphas[0]}, "alpha"), [0], [0])
+    assert np.array_equal(layers[0]["alpha"][layers[0]["trimap"] == 0.5], shot.alphas[0][layers[0]["trimap"] == 0.5])
+    assert (layers[0]["confidence"] > 0.99).all()
+
+
+def test_a_second_guide_teaches_colours_that_the_first_did_not_show(shot):
+    views = shot.views({0: shot.mask(0), 7: shot.mask(7)}, "mask")
+    both = walked(fresh(), views, [0, 7], range(4))
+    assert error(both[3], shot.alphas[3]) < 6
+
+
+def test_a_mask_far_larger_than_the_working_size_is_placed_at_full_size():
+    shot = moving_disc(frames=2)
+    large = dataclasses.replace(
+        shot,
+        plates=[cv2.resize(plate, (1280, 720)) for plate in shot.plates],
+        alphas=[cv2.resize(alpha, (1280, 720)) for alpha in shot.alphas],
+    )
+    layer = walked(fresh(), large.views({0: large.mask(0)}, "mask"), [0], [0, 1])[1]
+    assert layer.pixels.shape == (720, 1280, 3)
+    sure = layer["trimap"] != 0.5
+    assert (np.abs(layer["trimap"] - large.alphas[1])[sure] > 0.1).mean() < 0.002
