@@ -169,6 +169,7 @@ class Worker:
         self._calls: dict[int, Call] = {}
         self._ids = itertools.count(1)
         self._words: collections.deque[str] = collections.deque(maxlen=_LAST_WORDS)
+        self._rubbish: WorkerError | None = None  # what this process printed that was no message
         self._readers: list[threading.Thread] = []
 
     @property
@@ -249,12 +250,13 @@ class Worker:
                 process.stdin.flush()
             except (OSError, ValueError):
                 # The reading thread sees the end too, but may have gone through the calls before this one was added.
-                self._fail([call], self._death(process))
+                self._fail([call], self._rubbish or self._death(process))
             return call
 
     def _launch(self) -> None:
         self._kill()
         self._words.clear()
+        self._rubbish = None
         try:
             self._process = process = subprocess.Popen(
                 self.command,
@@ -297,6 +299,8 @@ class Worker:
                     f"{self.command[0]} printed what is not the engine's protocol: {_shown(line)}. "
                     "Is this the Python that has seqmatte installed?"
                 )
+                # Said before the process ends, so that whoever then fails to write to it hears why.
+                self._rubbish = problem
                 _end(process)
         # Its last words explain the end, so they are read to theirs first.
         process.wait()
