@@ -224,7 +224,7 @@ except OutputError as error:
 def test_a_read_only_folder_is_named(tmp_path):
     folder = tmp_path / "locked"
     folder.mkdir()
-    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
+    for parent in (tmp_path, *list(tmp_path.parents)[:3]):
         parent.chmod(0o755)
     folder.chmod(0o555)
     said = subprocess.run(
