@@ -164,12 +164,14 @@ class Worker:
         self._env = dict(env or {})
         self._listen = listen
         self._lifetime = threading.RLock()  # starting and ending; never wanted by the reading thread
-        self._lock = threading.RLock()  # the table of calls, and writing whole lines
+        self._lock = threading.Lock()  # the table of calls
+        # Writing whole lines: apart from the table, or a worker that is not listening would keep its answers unread.
+        self._writing = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._calls: dict[int, Call] = {}
         self._ids = itertools.count(1)
         self._words: collections.deque[str] = collections.deque(maxlen=_LAST_WORDS)
-        self._rubbish: WorkerError | None = None  # what this process printed that was no message
+        self._over: WorkerError | None = None  # why this process answers nothing more
         self._readers: list[threading.Thread] = []
 
     @property
@@ -238,25 +240,27 @@ class Worker:
         return "\n".join(self._words)
 
     def _post(self, method: str, params: Mapping[str, Any] | None) -> Call:
+        call = Call(self, next(self._ids), method)
+        line = wire.written(wire.Request(method, dict(params or {}), call.id))
         with self._lock:
-            call = Call(self, next(self._ids), method)
             process = self._process
+            if process is None or self._over is not None:
+                call._arrived.put(self._over or WorkerDied("the engine is not running"))
+                return call
             self._calls[call.id] = call
-            line = wire.written(wire.Request(method, dict(params or {}), call.id))
-            try:
-                if process is None or process.stdin is None:
-                    raise OSError("not running")
-                process.stdin.write(line)
-                process.stdin.flush()
-            except (OSError, ValueError):
-                # The reading thread sees the end too, but may have gone through the calls before this one was added.
-                self._fail([call], self._rubbish or self._death(process))
-            return call
+        try:
+            with self._writing:
+                _open_stream(process.stdin).write(line)
+                _open_stream(process.stdin).flush()
+        except (OSError, ValueError):
+            # The reading thread fails the call, once it has read all that the process said before it ended.
+            _see_end(process)
+        return call
 
     def _launch(self) -> None:
         self._kill()
         self._words.clear()
-        self._rubbish = None
+        self._over = None
         try:
             self._process = process = subprocess.Popen(
                 self.command,
@@ -295,19 +299,18 @@ class Worker:
             try:
                 self._deliver(_from_worker(line))
             except wire.WireError:
+                if _torn(line):
+                    self._words.append(f"... {_shown(line)}")
+                    break
                 problem = WorkerRubbish(
                     f"{self.command[0]} printed what is not the engine's protocol: {_shown(line)}. "
                     "Is this the Python that has seqmatte installed?"
                 )
-                # Said before the process ends, so that whoever then fails to write to it hears why.
-                self._rubbish = problem
                 _end(process)
         # Its last words explain the end, so they are read to theirs first.
-        process.wait()
+        _see_end(process)
         errors.join(STOP_SECONDS)
-        with self._lock:
-            left, self._calls = list(self._calls.values()), {}
-            self._fail(left, problem or self._death(process))
+        self._settle(process, problem or self._death(process))
         for pipe in (process.stdin, process.stdout, process.stderr):
             with contextlib.suppress(OSError):  # something unsent was left in it
                 _open_stream(pipe).close()
@@ -327,26 +330,29 @@ class Worker:
         elif isinstance(message, wire.Request) and self._listen is not None:
             self._listen(message)
 
-    def _fail(self, calls: Sequence[Call], error: WorkerError) -> None:
-        for call in calls:
-            self._calls.pop(call.id, None)
+    def _settle(self, process: subprocess.Popen[bytes], error: WorkerError) -> None:
+        """Ends every call that a process leaves unanswered, and those that are made before the next is started."""
+        with self._lock:
+            if self._process is not process or self._over is not None:
+                return
+            self._over = error
+            left, self._calls = list(self._calls.values()), {}
+        for call in left:
             call._arrived.put(error)
 
-    def _death(self, process: subprocess.Popen[bytes] | None) -> WorkerDied:
-        code = process.poll() if process else None
-        how = "is not running" if code is None else _ending(code)
+    def _death(self, process: subprocess.Popen[bytes]) -> WorkerDied:
         words = self.last_words()
-        return WorkerDied(f"the engine {how}" + (f". It said last:\n{words}" if words else ""))
+        return WorkerDied(f"the engine {_ending(process.wait())}" + (f". It said last:\n{words}" if words else ""))
 
     def _close_input(self, process: subprocess.Popen[bytes]) -> None:
         # A write may hold the lock for ever where the process does not read; killing it sets that write free.
-        if not process.stdin or not self._lock.acquire(timeout=STOP_SECONDS):
+        if not process.stdin or not self._writing.acquire(timeout=STOP_SECONDS):
             return
         try:
             with contextlib.suppress(OSError):  # gone already, with something unsent in the pipe
                 process.stdin.close()
         finally:
-            self._lock.release()
+            self._writing.release()
 
     def _kill(self) -> None:
         process, readers = self._process, self._readers
@@ -359,6 +365,7 @@ class Worker:
         for thread in readers:
             if thread is not threading.current_thread():
                 thread.join(STOP_SECONDS)
+        self._settle(process, self._death(process))
         self._process = None
 
 
@@ -385,6 +392,20 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.kill()
         else:
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def _see_end(process: subprocess.Popen[bytes]) -> None:
+    """Waits for the end of a process that hears or says nothing any more; one that goes on is ended, as of no use."""
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        process.wait()
+
+
+def _torn(line: bytes) -> bool:
+    """Whether it broke off, because the process ended while it wrote it."""
+    return not line.endswith(b"\n") and len(line) < wire.LONGEST_LINE
 
 
 def _from_worker(line: bytes) -> wire.Message:

@@ -130,6 +130,57 @@ def test_a_long_complaint_keeps_its_end():
     assert "line 100\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "error", "said"),
+    [
+        ("sys.exit('the disk is on fire')", WorkerDied, r"(?s)exit code 1.*the disk is on fire"),
+        ("print('Welcome')", WorkerRubbish, "Welcome"),
+    ],
+)
+def test_what_ends_before_it_is_greeted_is_quoted_however_late_it_is_read(monkeypatch, text, error, said):
+    worker, greeted = script(text), threading.Event()
+    post, read_lines, read_errors = worker._post, worker._read_lines, worker._read_errors
+
+    def after_the_end(method, params):
+        os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
+        try:
+            return post(method, params)
+        finally:
+            greeted.set()
+
+    monkeypatch.setattr(worker, "_post", after_the_end)
+    monkeypatch.setattr(worker, "_read_lines", lambda *args: greeted.wait() and read_lines(*args))
+    monkeypatch.setattr(worker, "_read_errors", lambda *args: greeted.wait() and read_errors(*args))
+    with pytest.raises(error, match=said):
+        worker.start()
+
+
+def test_a_worker_killed_in_the_middle_of_an_answer_died_and_did_not_print_rubbish():
+    worker = script("""greet(); next_line(); os.write(1, b'{"jsonrpc":"2.0","id":2,"resu'); os.kill(os.getpid(), 9)""")
+    with pytest.raises(WorkerDied, match=r"""(?s)killed by signal 9.*"id":2,"resu'$"""):
+        worker.ask("status")
+
+
+@pytest.mark.parametrize("descriptor", [0, 1], ids=["hears", "says"])
+def test_a_worker_that_lives_on_but_closed_its_pipe_is_ended_and_the_call_fails(monkeypatch, descriptor):
+    monkeypatch.setattr("seqlink.client.STOP_SECONDS", 0.05)
+    closed = f"next_line(); print('{GREETING}', flush=True); os.close({descriptor})"
+    worker = script(f"import signal\n{closed}\nprint('closed', file=sys.stderr, flush=True)\nsignal.pause()")
+    worker.start()
+    while "closed" not in worker.last_words():
+        pass
+    with pytest.raises(WorkerDied, match="killed by signal 9"):
+        worker.ask("status")
+
+
+def test_a_worker_that_answers_before_it_reads_on_does_not_block_a_long_message():
+    log = json.dumps({"jsonrpc": "2.0", "method": "log", "params": {"message": "m" * 1000}})
+    answer = json.dumps({"jsonrpc": "2.0", "id": 2, "result": {}})
+    worker = script(f"greet()\nfor _ in range(1000): print('{log}', flush=True)\nnext_line(); print('{answer}')")
+    assert worker.ask("status", {"shot": "s" * 1_000_000}) == {}
+    worker.stop()
+
+
 def test_another_protocol_is_refused_and_the_process_ended():
     greeting = GREETING.replace('"protocol":1', '"protocol":7')
     worker = Worker([sys.executable, "-c", f"input(); print('{greeting}', flush=True); input()"])
