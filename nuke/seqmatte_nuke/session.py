@@ -56,6 +56,7 @@ class Job:
     shown_at: float = 0.0
     looked: bool = False
     call: Call | None = None
+    box: Any = None
 
     def cancel(self) -> None:
         """Asks the engine to stop; finished frames stay."""
@@ -105,21 +106,26 @@ def stop() -> None:
 
 
 def _follow(job: Job, post: Callable[..., None]) -> None:
-    box = nuke.ProgressTask(job.title) if nuke.GUI else None
+    job.box = nuke.ProgressTask(job.title) if nuke.GUI else None
     try:
         for part, params in zip(job.parts, job.params):
-            _follow_part(job, part, params, box, post)
+            _follow_part(job, part, params, post)
             if job.error is not None or job.cancelled:
                 break
     except WorkerError as error:
         job.error = error
     finally:
-        del box  # the box closes with its last reference
-        job.over = True
-        post(job.ended, job)
+        job.box = None  # it closes with its last reference; a variable would live on in the error's frames
+        post(_end, job)
 
 
-def _follow_part(job: Job, part: Part, params: dict[str, Any], box: Any, post: Callable[..., None]) -> None:
+def _end(job: Job) -> None:
+    """In the main thread: else the artist could begin another job before the end of this one is told."""
+    job.over = True
+    job.ended(job)
+
+
+def _follow_part(job: Job, part: Part, params: dict[str, Any], post: Callable[..., None]) -> None:
     if job.cancelled:
         return
     if job.have:
@@ -129,10 +135,10 @@ def _follow_part(job: Job, part: Part, params: dict[str, Any], box: Any, post: C
         call.cancel()  # pressed while the engine was starting
     while not call.done:
         event = call.take(LOOK_SECONDS)
-        if box is not None and box.isCancelled() and not job.cancelled:
+        if job.box is not None and job.box.isCancelled() and not job.cancelled:
             job.cancel()
         if event is not None:
-            _show(job, event, box)
+            _show(job, event)
             post(job.heard, job, part, event)
     job.error = call.error
     if call.error is None:
@@ -150,13 +156,13 @@ def _ask_what_is_stale(job: Job, part: Part, post: Callable[..., None]) -> None:
     post(job.heard, job, part, Event("stale", {"frames": answer["stale"]}))
 
 
-def _show(job: Job, event: Event, box: Any) -> None:
+def _show(job: Job, event: Event) -> None:
     if event.method == "progress":
         job.done, job.total = int(event.params["done"]), int(event.params["total"])
         job.seconds_left = event.params["eta"]
-        if box is not None:
-            box.setProgress(int(100 * job.done / max(job.total, 1)))
-            box.setMessage(f"{job.done} of {job.total} frames")
+        if job.box is not None:
+            job.box.setProgress(int(100 * job.done / max(job.total, 1)))
+            job.box.setMessage(f"{job.done} of {job.total} frames")
 
 
 def due(job: Job, seconds: float) -> bool:

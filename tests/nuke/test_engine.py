@@ -61,6 +61,7 @@ def test_without_a_sound_engine_the_artist_is_told_and_goes_on(script, settings,
     script.solve()
     assert script.node["status"].value().startswith("failed")
     assert said in script.node["status"].value()
+    assert script.nuke.boxes == []
     if program is None:
         monkeypatch.setenv("SEQMATTE_PYTHON", working)
     else:

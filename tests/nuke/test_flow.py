@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,6 @@ ALL = list(range(1, 13))
 
 def digests(files):
     return {frame: file and hashlib.sha256(Path(file).read_bytes()).hexdigest() for frame, file in files.items()}
-
-
-def until_told(script, word):
-    script.nuke.pump(lambda: any(word in line for line in script.nuke.told + script.nuke.printed))
 
 
 def move_mask(script, *frames):
@@ -153,9 +150,11 @@ def test_a_cancel_stops_and_keeps_what_is_finished(script, monkeypatch, how):
     if how == "button":
         script.press("cancel")
     else:
+        job, sent = session.running(script.node["seqmatte_uid"].value()), threading.Event()
+        cancel = job.call.cancel
+        monkeypatch.setattr(job.call, "cancel", lambda: (cancel(), sent.set()))
         script.nuke.cancel_pressed = True
-        job = session.running(script.node["seqmatte_uid"].value())
-        script.nuke.pump(lambda: job.cancelled)
+        script.nuke.pump(sent.is_set)
     # The engine reads in order: once this is answered, the cancel was read.
     session.worker().ask("hello", {"protocol": 1})
     script.open_all(gate)
@@ -175,6 +174,21 @@ def test_a_second_solve_waits_for_the_first(script):
     assert script.nuke.told == ["This node is being solved. Cancel it first."]
     script.open_all(gate)
     script.finish()
+
+
+def test_a_job_runs_until_its_end_is_told_in_the_main_thread(script, monkeypatch):
+    """Else the end of one solve could be told into the next."""
+    from seqmatte_nuke import session
+
+    post, uid, ran = script.nuke.executeInMainThread, script.node["seqmatte_uid"].value(), []
+
+    def watched(*call, **arguments):
+        ran.append(session.running(uid) is not None)
+        post(*call, **arguments)
+
+    monkeypatch.setattr(script.nuke, "executeInMainThread", watched)
+    script.solve()
+    assert len(ran) > 12 and all(ran)
 
 
 def test_the_worst_frames_come_first_when_asked_for_problems(script):
