@@ -146,6 +146,7 @@ def test_the_methods_are_those_that_hosts_draw_knobs_from(worker):
 
 def test_what_a_library_prints_is_never_taken_for_an_answer(worker, tiny_shot):
     worker.ask("render", {"shot": toy(tiny_shot, trouble="noise", frame=5)})
+    worker.stop()  # what it said is read to the end, beside the answers
     words = worker.last_words()
     for said in ("prints from Python", "straight to the descriptor", "and from C", "a child ''"):
         assert said in words
@@ -218,16 +219,18 @@ def test_a_cancel_is_answered_at_once_and_no_further_frame_is_begun(worker, tiny
 
 
 def test_a_cancelled_render_keeps_its_finished_frames(worker, tiny_shot, tmp_path):
-    gate = gate_of(tmp_path)
+    gate, walked = gate_of(tmp_path), tmp_path / "walked"
     let_through(gate, 1, 2, 3, 4)
-    shot = toy(tiny_shot, 1, gate=str(gate))
+    shot = toy(tiny_shot, 1, gate=str(gate), walked=str(walked))
     call = worker.send("render", {"shot": shot})
-    for event in call.events():
-        if event.method == "frame" and event.params["frame"] == 3:
-            call.cancel()
-            let_through(gate, 5)
-    assert call.error.cancelled
-    assert worker.ask("status", {"shot": shot})["cached"] in ("1-4", "1-5")
+    until(lambda: walked.exists() and walked.read_text().endswith("5\n"), "frame 5 to be begun")
+    call.cancel()
+    assert worker.ask("hello", {"protocol": 1})["protocol"] == 1  # read in order: so the cancel was read
+    let_through(gate, 5)
+    with pytest.raises(WorkerError) as caught:
+        call.result()
+    assert caught.value.cancelled
+    assert worker.ask("status", {"shot": shot})["cached"] == "1-5"
 
 
 def test_a_waiting_render_can_be_cancelled_before_it_begins(worker, tiny_shot, tmp_path):
