@@ -134,6 +134,18 @@ def reload(group: nuke.Group) -> None:
     _refresh(group)
 
 
+def clear(group: nuke.Group) -> None:
+    """Deletes the node's results, once the artist has agreed; the engine's cache brings them back."""
+    _refuse_if_running(group)
+    folder, asked = node.folder(group), scene.views(group)
+    if nuke.GUI and not nuke.ask(f"Clear {group.name()}? {node.CLEAR}"):
+        return
+    for view in asked:
+        record.clear(scene.view_folder(folder, asked, view))
+    _visited.pop(node.uid_of(group), None)
+    _refresh(group)
+
+
 def engine(group: nuke.Group) -> None:
     """Asks for the Python that has the engine, tries it, and keeps it if it answers."""
     known = settings.load()
@@ -267,6 +279,6 @@ ACTIONS: dict[str, Callable[[Any], None]] = {
     action.__name__: action
     for action in (
         solve, solve_frame, solve_from_here, cancel, check, bundle, add_key, remove_key, keys_from_roto,
-        range_from_plate, next_problem, reload, engine,
+        range_from_plate, next_problem, reload, clear, engine,
     )
 }  # fmt: skip

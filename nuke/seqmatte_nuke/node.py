@@ -29,6 +29,7 @@ PLATE, MASK = 0, 1
 SHOWS = ["result", "plate and alpha", "check", "plate"]
 KINDS = ["mask", "trimap", "alpha"]
 COLOUR = 0x4A7D5BFF
+CLEAR = "Deletes the results of this node; the engine's cache still has what it needs to bring them back."
 
 # Knobs that results depend on are saved even where they have Nuke's default: a studio may have another (knobDefault).
 _READ = {
@@ -182,6 +183,7 @@ def _add_knobs(group: nuke.Group, declared: dict[str, Any]) -> None:
         nuke.Text_Knob("status", "status", "not solved"),
         _button("next_problem", "next problem frame"),
         _button("reload", "reload", same_line=True),
+        _hinted(_button("clear", "clear", same_line=True), CLEAR),
         _hinted(nuke.File_Knob("folder", "folder"), "Where guides and results of this node lie."),
         _button("bundle", "write farm job"),
         _button("engine", "engine...", same_line=True),

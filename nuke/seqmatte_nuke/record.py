@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,6 +13,14 @@ from seqlink import FramePath, FrameRange
 
 NAME = "record.json"
 RESULT = "matte/matte.%04d.exr"
+
+# Results by folder. Guides and plates that were written for the engine stay: what it has cached is known by their
+# bytes, and Nuke writes the date into each.
+_RESULTS = {
+    "matte": r"matte\.-?\d+\.exr",
+    "farm": r"(template|parameter_values|asset_references|shot)\.json",
+    "": r"(record|shot)\.json",
+}
 
 
 @dataclass
@@ -75,3 +85,14 @@ def write_text(path: str, text: str) -> None:
     with open(beside, "w", encoding="utf-8") as stream:
         stream.write(text)
     os.replace(beside, path)
+
+
+def clear(folder: str) -> None:
+    """Deletes the results in a folder and what is known of them, and nothing else. Raises OSError."""
+    for name, ours in _RESULTS.items():
+        place = os.path.join(folder, name)
+        for file in os.listdir(place) if os.path.isdir(place) else ():
+            if re.fullmatch(ours, file):
+                os.remove(os.path.join(place, file))
+        with contextlib.suppress(OSError):  # it was not there, or something of the artist's is in it
+            os.rmdir(place)

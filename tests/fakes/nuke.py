@@ -52,9 +52,10 @@ TABBEGINGROUP, TABENDGROUP, TABBEGINCLOSEDGROUP = 1, -1, 2
 
 hooks = SimpleNamespace(render=None)
 told: list[str] = []
+asked: list[str] = []
 printed: list[str] = []
 boxes: list[ProgressTask] = []
-answers: list[str] = []
+answers: list[str | bool] = []
 cancel_pressed = False
 
 _posted: queue.SimpleQueue = queue.SimpleQueue()
@@ -235,6 +236,16 @@ def getInput(prompt, default=""):
     guard()
     if not GUI:
         raise RuntimeError("not in GUI mode")
+    return answers.pop(0)
+
+
+def ask(prompt):
+    guard()
+    if not GUI:
+        raise RuntimeError("not in GUI mode")
+    if not isinstance(prompt, str):
+        raise TypeError("a question is a text")
+    asked.append(prompt)
     return answers.pop(0)
 
 

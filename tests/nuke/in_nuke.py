@@ -349,6 +349,12 @@ def the_keys_of_a_roto_are_found(nuke, folder):
     assert any(5 in set(keys._key_frames(found)) for found in keys._shapes(curves.rootLayer))
 
 
+@check
+def the_boxes_that_buttons_open_are_there(nuke, folder):
+    for name in ("ask", "getInput", "message"):
+        assert callable(getattr(nuke, name)), name
+
+
 @pixels
 def what_nuke_sets_for_itself_is_stripped_for_the_engine(nuke, folder):
     client = importlib.import_module("seqlink.client")
