@@ -68,12 +68,7 @@ def test() -> None:
     run("-m", "ruff", "format", "--check", *SOURCES)
     run("-m", "mypy", "core/seqmatte", "plugins/seqlink", "run.py")
     # One thread a process: two processes share the cores better than two threads in each.
-    try:
-        run("-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *sys.argv[2:], OMP_NUM_THREADS="1")
-    except SystemExit:
-        # Some tests race real processes against each other: what fails beside others must pass alone, and is named.
-        print("again, one at a time: the tests that failed above", flush=True)
-        run("-m", "pytest", "-v", "--last-failed", "--last-failed-no-failures", "none", OMP_NUM_THREADS="1")
+    run("-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *sys.argv[2:], OMP_NUM_THREADS="1")
 
 
 def main() -> None:
