@@ -52,12 +52,24 @@ def new_file(installed: None, engine: str) -> Iterator[None]:
     rig.part("session").abandon()
 
 
+PYTHON = os.environ.get("SEQMATTE_ENGINE_PYTHON", sys.executable)
+PATHS = f'PYTHONPATH="{ROOT / "core"}:{ROOT / "plugins"}"'
+
+
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Stands for a Python that has seqmatte installed: the worker gets none of the host's PYTHONPATH."""
-    python = os.environ.get("SEQMATTE_ENGINE_PYTHON", sys.executable)
-    path = tmp_path_factory.mktemp("engine") / "python"
-    return script(path, f'PYTHONPATH="{ROOT / "core"}:{ROOT / "plugins"}" exec "{python}" "$@"')
+    return script(tmp_path_factory.mktemp("engine") / "python", f'{PATHS} exec "{PYTHON}" "$@"')
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[rig.Gate]:
+    """Sets an engine whose solves go as far as the test lets them."""
+    made = rig.Gate(tmp_path / "gate")
+    line = f'shift 2\nSEQMATTE_TEST_GATE="{made.folder}" {PATHS} exec "{PYTHON}" "{HERE / "gated_engine.py"}" "$@"'
+    os.environ["SEQMATTE_PYTHON"] = script(tmp_path / "gated engine", line)
+    yield made
+    rig.part("session").stop()
 
 
 @pytest.fixture

@@ -129,6 +129,24 @@ class Comp:
         return part("record").read(part("node").folder(self.group))
 
 
+class Gate:
+    """How far a solve may go: see gated_engine.py. Closed at first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+
+    def open(self, *frames: int) -> None:
+        for frame in frames:
+            (self.folder / str(frame)).touch()
+
+    def open_once_heard(self, *frames: int) -> None:
+        """Opens when the engine has heard what Blender wants of it now: it reads in order."""
+        part("session").pump()
+        part("session").worker().ask("hello", {"protocol": 1})
+        self.open(*frames)
+
+
 def set_up(scene: Any, width: int, height: int, first: int, last: int) -> None:
     """The scene's render settings: float EXR of the plate's size."""
     scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = width, height, 100
@@ -217,7 +235,7 @@ def read(path: Path) -> np.ndarray:
     return pixels[:, :, [names.index(name) for name in "RGBA"]]
 
 
-def until(job: Any, condition: Any, seconds: float = 60.0) -> None:
+def until(job: Any, condition: Any, seconds: float = 300.0) -> None:
     """Pumps, as the timer of a Blender with windows would, until a condition holds."""
     end = time.monotonic() + seconds
     while not condition():

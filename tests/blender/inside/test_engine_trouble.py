@@ -62,14 +62,18 @@ def test_a_frame_that_fails_is_named_and_the_frames_before_it_stay(keyed: rig.Co
     assert keyed.scene.frame_current == 1004
 
 
-def test_an_engine_that_is_killed_while_it_works_fails_the_job_and_a_second_solve_finishes(tmp_path: Path):
+def test_an_engine_that_is_killed_while_it_works_fails_the_job_and_a_second_solve_finishes(
+    tmp_path: Path, gate: rig.Gate
+):
     keyed = rig.Comp(tmp_path, seed=8)
     keyed.key(1001, source="MASK", mask=rig.mask("Head", keyed.disc(1001)))
+    gate.open(1001, 1002)
     job = keyed.begin()
     rig.until(job, lambda: keyed.digests())
     os.kill(rig.part("session").worker().pid, 9)
     rig.until(job, lambda: job.over)
     assert job.phase == "failed" and "signal 9" in job.record.message
+    gate.open(*keyed.frames)
     keyed.solve()
     assert keyed.status.word == "ready" and len(keyed.digests()) == len(keyed.frames)
 

@@ -38,7 +38,7 @@ def in_plain_blender(script: str, *arguments: str, **variables: str) -> subproce
     """Runs a script of this folder in a Blender with an empty user folder: no add-on, no settings."""
     env = {**os.environ, "BLENDER_USER_RESOURCES": str(Path(arguments[-1]) / "nobody"), **variables}
     command = [sys.executable, str(HERE / script), *arguments]
-    return subprocess.run(command, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
+    return subprocess.run(command, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=600)
 
 
 def test_a_reopened_file_has_its_keys_results_and_states(solved: rig.Comp):
@@ -53,7 +53,7 @@ def test_a_reopened_file_has_its_keys_results_and_states(solved: rig.Comp):
     np.testing.assert_array_equal(again, rig.read(engine_file))
 
 
-def test_opening_a_file_ends_what_ran_and_starts_nothing(tmp_path: Path):
+def test_opening_a_file_ends_what_ran_and_starts_nothing(tmp_path: Path, gate: rig.Gate):
     comp = rig.Comp(tmp_path, seed=9)
     comp.key(1001, source="MASK", mask=rig.mask("Head", comp.disc(1001)))
     path = comp.save()
@@ -106,7 +106,7 @@ def test_undo_takes_back_a_key_and_redo_brings_it(solved: rig.Comp):
     assert [key.frame for key in the_group().seqmatte.keys] == [1001, 1005]
 
 
-def test_undo_while_a_job_runs_does_not_disturb_it(tmp_path: Path):
+def test_undo_while_a_job_runs_does_not_disturb_it(tmp_path: Path, gate: rig.Gate):
     comp = rig.Comp(tmp_path, seed=10)
     comp.key(1001, source="MASK", mask=rig.mask("Head", comp.disc(1001)))
     bpy.ops.ed.undo_push(message="before")
@@ -115,12 +115,13 @@ def test_undo_while_a_job_runs_does_not_disturb_it(tmp_path: Path):
     job = comp.begin()
     rig.until(job, lambda: job.phase == "solving")
     bpy.ops.ed.undo()
+    gate.open(*comp.frames)
     rig.until(job, lambda: job.over)
     assert job.phase == "ready" and len(the_group().seqmatte.keys) == 1
     assert rig.part("status").of(the_group()).word == "ready"
 
 
-def test_a_node_deleted_while_its_job_runs_ends_the_job(tmp_path: Path):
+def test_a_node_deleted_while_its_job_runs_ends_the_job(tmp_path: Path, gate: rig.Gate):
     comp = rig.Comp(tmp_path, seed=11)
     comp.key(1001, source="MASK", mask=rig.mask("Head", comp.disc(1001)))
     job = comp.begin()
@@ -128,10 +129,12 @@ def test_a_node_deleted_while_its_job_runs_ends_the_job(tmp_path: Path):
     bpy.data.node_groups.remove(comp.group)
     rig.part("session").RELOAD_EVERY = 0.0
     try:
+        rig.until(job, lambda: job.cancelled)
+        gate.open_once_heard(*comp.frames)
         rig.until(job, lambda: job.over)
     finally:
         rig.part("session").RELOAD_EVERY = 1.0
-    assert job.phase in ("cancelled", "ready")
+    assert job.phase == "cancelled"
 
 
 def test_mattes_that_are_not_on_disk_are_named_before_and_at_render(solved: rig.Comp, capfd: pytest.CaptureFixture):

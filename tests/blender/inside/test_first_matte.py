@@ -101,16 +101,18 @@ def test_frames_that_an_edit_reaches_stay_stale_until_they_are_solved(comp: rig.
     assert comp.status.word == "ready" and not comp.status.stale
 
 
-def test_cancel_keeps_finished_frames_and_solve_goes_on_from_them(tmp_path: Path):
+def test_cancel_keeps_finished_frames_and_solve_goes_on_from_them(tmp_path: Path, gate: rig.Gate):
     comp = rig.Comp(tmp_path, seed=7)
     comp.key(1001, source="MASK", mask=rig.mask("Head", comp.disc(1001)))
+    gate.open(1001, 1002)
     job = comp.begin()
     rig.until(job, lambda: comp.digests())
     assert bpy.ops.seqmatte.cancel(node=comp.matte.name) == {"FINISHED"}
+    gate.open_once_heard(*comp.frames)
     rig.until(job, lambda: job.over)
     kept = comp.digests()
     assert job.phase == "cancelled" and comp.status.word == "cancelled"
-    assert 0 < len(kept) < len(comp.frames)
+    assert sorted(kept) == [1001]
     comp.solve()
     assert comp.status.word == "ready" and kept.items() <= comp.digests().items()
 
@@ -172,3 +174,12 @@ def test_clear_removes_what_we_wrote_and_nothing_else(comp: rig.Comp, head):
     bpy.ops.seqmatte.clear(node=comp.matte.name)
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
     assert comp.status.word == "not solved"
+
+
+def test_after_clear_a_solve_finds_the_results_in_the_engines_cache(comp: rig.Comp, head):
+    comp.key(1001)
+    comp.solve()
+    before, cached = comp.digests(), comp.record().source
+    bpy.ops.seqmatte.clear(node=comp.matte.name)
+    comp.solve()
+    assert comp.digests() == before and comp.record().source == cached
