@@ -180,7 +180,7 @@ def test_ctrl_c_keeps_finished_frames_and_the_same_command_goes_on(tmp_path):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "finished frames are kept" in said
     done = len(FramePath(out).frames())

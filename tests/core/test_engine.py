@@ -295,7 +295,7 @@ def start_alone(shot, folder, cache):
 def test_four_processes_on_one_cache_give_the_same_bytes_and_no_error(long_shot, tmp_path):
     shot = toy_shot(long_shot, *GUIDED)
     crowd = [start_alone(shot, tmp_path, tmp_path / "shared") for _ in range(4)]
-    assert [process.wait(120) for process in crowd] == [0, 0, 0, 0]
+    assert [process.wait(600) for process in crowd] == [0, 0, 0, 0]
     assert bytes_of(rendered(shot, Cache(tmp_path / "shared"))) == bytes_of(rendered(shot, Cache(tmp_path / "own")))
 
 

@@ -41,9 +41,9 @@ def let_through(gate, *frames):
 
 
 def until(ready, what):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not ready():
-        assert time.monotonic() < end, f"waited a minute for {what}"
+        assert time.monotonic() < end, f"waited five minutes for {what}"
         time.sleep(0.005)
 
 
@@ -254,7 +254,7 @@ def test_status_is_answered_while_a_render_runs(worker, tiny_shot, tmp_path):
     gate = gate_of(tmp_path)
     call = worker.send("render", {"shot": toy(tiny_shot, gate=str(gate))})
     assert worker.ask("status", {"shot": toy(tiny_shot)})["missing"] == "1-12"
-    assert not call.done
+    assert call.poll() == [] and not call.done
     let_through(gate, *range(1, 13))
     call.result()
 

@@ -333,7 +333,7 @@ def nodePaste(path):
 # --- for tests --------------------------------------------------------------------------------------------------------
 
 
-def pump(until, seconds=120.0):
+def pump(until, seconds=300.0):
     """Nuke's main loop: runs what other threads have posted until the test has seen what it waits for."""
     end = time.monotonic() + seconds
     while not until():
