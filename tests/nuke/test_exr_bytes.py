@@ -13,7 +13,7 @@ def digest(hostile_nuke):
 
 
 def write(path, pixels, compression="zips", remark="", x=0):
-    spec = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], 1, "float")
+    spec = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], pixels.shape[2], "float")
     spec.channelnames = ("A",)
     spec.x = x
     spec.attribute("compression", compression)
@@ -22,10 +22,12 @@ def write(path, pixels, compression="zips", remark="", x=0):
         spec.attribute("nuke/node_hash", remark)
     out = oiio.ImageOutput.create(str(path))
     assert out.open(str(path), spec) and out.write_image(pixels) and out.close()
+    # Of pixels that are not H x W x C OpenImageIO writes what lies behind them in memory.
+    assert np.array_equal(oiio.ImageBuf(str(path)).get_pixels(oiio.FLOAT), pixels)
     return str(path)
 
 
-PIXELS = np.random.default_rng(1).random((37, 53)).astype(np.float32)
+PIXELS = np.random.default_rng(1).random((37, 53, 1)).astype(np.float32)
 
 
 @pytest.mark.parametrize("compression", ["none", "rle", "zips", "zip", "piz"])
