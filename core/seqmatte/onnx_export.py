@@ -16,7 +16,7 @@ from seqmatte.keys import digest, home
 if TYPE_CHECKING:
     from torch import nn
 
-    from seqmatte.networks.graphs import Part
+    from seqmatte.networks.part import Part
 
 # Raised when the graphs of the same weights change.
 VERSION = 1
@@ -29,7 +29,7 @@ Options = Mapping[str, object]
 def cached(name: str, weights: str, network: nn.Module, facts: Options, options: Options) -> dict[str, Path]:
     """The graph's files by part, from the user's folder; written there if they are not.
 
-    weights: their digest. Raises DeviceError for networks that cannot be exported and where the exporter is missing.
+    weights: their digest. Raises DeviceError where the exporter is missing.
     """
     parts = graph_of(name, network, options)
     files = {}
@@ -42,7 +42,7 @@ def cached(name: str, weights: str, network: nn.Module, facts: Options, options:
 
 
 def graph_of(name: str, network: nn.Module, options: Options) -> dict[str, Part]:
-    """The parts of a network's graph. Raises DeviceError, saying why, for one that cannot be exported."""
+    """The parts of a network's graph. Raises DeviceError for a name that no network has."""
     from seqmatte.networks import graphs
 
     refuse(name)
@@ -50,13 +50,11 @@ def graph_of(name: str, network: nn.Module, options: Options) -> dict[str, Part]
 
 
 def refuse(name: str) -> None:
-    """Raises DeviceError, saying why, for a network that cannot be exported."""
+    """Raises DeviceError for a name that no network has."""
     from seqmatte.networks import graphs
 
     if name not in graphs.PARTS:
-        why = graphs.NOT_EXPORTED.get(name, "there is no such network")
-        listed = ", ".join(graphs.exported())
-        raise DeviceError(f"{name} cannot be exported: {why}; these can: {listed}")
+        raise DeviceError(f"there is no network {name!r} to export; known: {', '.join(sorted(graphs.PARTS))}")
 
 
 def write(part: Part, path: Path) -> None:
@@ -70,17 +68,12 @@ def write(part: Part, path: Path) -> None:
     free = torch.export.Dim.DYNAMIC
     with torch.no_grad(), _hushed():
         given = tuple(tensor.contiguous() for tensor in part.example(_HEIGHT, _WIDTH))
-        opened = [range(max(2, tensor.ndim - part.open_axes), tensor.ndim) for tensor in given]
+        opened = [part.free(name, tensor.ndim) for name, tensor in zip(part.inputs, given, strict=True)]
         shapes: Any = {"tensors": tuple(dict.fromkeys(axes, free) for axes in opened)}
-        program = torch.onnx.export(
-            part.eval(),
-            given,
-            input_names=list(part.inputs),
-            output_names=list(part.outputs),
-            dynamic_shapes=shapes,
-            verbose=False,
-            dynamo=True,
-        )
+        # Captured here: the exporter's own capture follows sizes that are halved over and over for minutes.
+        captured = torch.export.export(part.eval(), given, dynamic_shapes=shapes, strict=False)
+        names: Any = {"input_names": list(part.inputs), "output_names": list(part.outputs)}
+        program = torch.onnx.export(captured, **names, verbose=False, dynamo=True)
     assert program is not None
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.part")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -25,7 +25,7 @@ from seqmatte.reach import NearestKey
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from seqmatte.networks.hstsg import Remembered
+Tensors = Mapping[str, "Tensor"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,34 @@ class HstsgParams(NetworkParams):
     )
 
 
+@dataclass(frozen=True)
+class Walk:
+    """The network's memory, tensors by name (networks/graphs_memory.py), each [., C, frames, h, w].
+
+    guided: frames for good. lately: what is remembered of t-2 and t-1, None where guided or not walked. near: up to two
+    frames lately read, the newest last.
+    """
+
+    guided: Tensors
+    lately: tuple[Tensors | None, Tensors | None] = (None, None)
+    near: tuple[Tensors, ...] = ()
+
+    def memory(self) -> Tensors:
+        """What a frame is read from, the newest last."""
+        return side_by_side([self.guided, *(held for held in self.lately if held is not None)])
+
+    def after(self, entry: Tensors | None, near: Tensors) -> Walk:
+        """The walk with one more frame: what is remembered of it, and what was read for it."""
+        return replace(self, lately=(self.lately[1], entry), near=(*self.near[-1:], near))
+
+
+def side_by_side(entries: Sequence[Tensors]) -> Tensors:
+    """The same tensors of several frames, one after another."""
+    import torch
+
+    return {name: torch.cat([entry[name] for entry in entries], 2) for name in entries[0]}
+
+
 class Hstsg(Networked):
     """Guides to alpha for every frame, by hierarchical space-time memory (HSTSG).
 
@@ -49,7 +77,7 @@ class Hstsg(Networked):
     """
 
     name: ClassVar[str] = "hstsg"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     network: ClassVar[str] = "hstsg"
     Params: ClassVar[type] = HstsgParams
 
@@ -61,64 +89,74 @@ class Hstsg(Networked):
     def __init__(self, params: HstsgParams) -> None:
         self.params = params
 
-    def start(self, guides: Sequence[View]) -> State:
-        network = self.runner.module
-        with self.runner.quietly():
-            return network.begin([network.guided(self._frame(view)[0], *self._drawn(view)) for view in guides])
+    def options(self) -> Mapping[str, object]:
+        return {"similarity": self.params.similarity}
 
-    def step(self, state: State, view: View) -> tuple[State, Layer]:
+    def start(self, guides: Sequence[View]) -> Walk:
+        return Walk(side_by_side([self._remembered(view) for view in guides]))
+
+    def step(self, state: Walk, view: View) -> tuple[Walk, Layer]:
         from seqmatte.networks.blocks import unpadded
 
         frame, around = self._frame(view)
         guide = view.get("guide")
-        network = self.runner.module
-        with self.runner.quietly():
-            if guide is not None and guide_kind(guide) == "alpha":
-                alpha = guide.pixels[:, :, 0]
-                return network.hold(frame, state).state, self.alpha_layer(alpha, np.ones_like(alpha))
-            made = network(frame, state, similarity=self.params.similarity)
-            # The memory of a guided frame is its guide, not what was made of it.
-            following = made.state if guide is None else network.hold(frame, state).state
-            picture = self.picture(view["plate"])
-            small = smaller(picture, self.params.side)
-            found = plane(brought_up(unpadded(made.alpha.float(), around), small, picture))
+        if guide is not None and guide_kind(guide) == "alpha":
+            alpha = guide.pixels[:, :, 0]
+            return self._held(frame, state), self.alpha_layer(alpha, np.ones_like(alpha))
+        made = self._made(frame, state)
+        # The memory of a guided frame is its guide, not what was made of it.
+        following = self._held(frame, state) if guide is not None else state.after(_following(made), _near(made))
+        picture = self.picture(view["plate"])
+        small = smaller(picture, self.params.side)
+        found = plane(brought_up(unpadded(made["matte"], around), small, picture))
         if guide is not None and guide_kind(guide) == "trimap":
             drawn = guide.pixels[:, :, 0]
             found = np.where((drawn <= 0) | (drawn >= 1), drawn, found).astype(np.float32)
         return following, self.alpha_layer(found, decided(found))
 
-    def freeze(self, state: State) -> Frozen:
-        made: dict[str, Any] = {}
-        for group in ("guided", "lately", "recent"):
-            for place, held in enumerate(getattr(state, group)):
-                if held is not None:
-                    rows = (held.keys, held.reads if group == "recent" else held.values)
-                    for row, levels in enumerate(rows):
-                        made |= {f"{group} {place} {row} {n}": x.cpu().numpy() for n, x in enumerate(levels)}
-        return made
+    def freeze(self, state: Walk) -> Frozen:
+        groups = {"guided": (state.guided,), "lately": state.lately, "near": state.near}
+        return {
+            f"{group} {place} {name}": tensor.cpu().numpy()
+            for group, entries in groups.items()
+            for place, entry in enumerate(entries)
+            if entry is not None
+            for name, tensor in entry.items()
+        }
 
     def thaw(self, frozen: Mapping[str, Any]) -> State:
         import torch
 
-        from seqmatte.networks.hstsg import Recent, Remembered, State
-
-        groups: dict[str, dict[int, dict[int, dict[int, Tensor]]]] = {"guided": {}, "lately": {}, "recent": {}}
+        groups: dict[str, dict[int, dict[str, Tensor]]] = {"guided": {}, "lately": {}, "near": {}}
         for key, array in frozen.items():
-            group, place, row, level = key.split()
+            group, place, name = key.split()
             tensor = torch.from_numpy(np.array(array)).to(self.runner.device)
-            groups[group].setdefault(int(place), {}).setdefault(int(row), {})[int(level)] = tensor
+            groups[group].setdefault(int(place), {})[name] = tensor
+        lately, near = groups["lately"], groups["near"]
+        return Walk(groups["guided"][0], (lately.get(0), lately.get(1)), tuple(near[place] for place in sorted(near)))
 
-        def rows(held: Mapping[int, Mapping[int, Tensor]]) -> Any:
-            return [tuple(held[row][level] for level in range(3)) for row in range(2)]
+    def _made(self, frame: Tensor, state: Walk) -> Tensors:
+        """What the network makes of a frame that it predicts."""
+        from seqmatte.networks.graphs_memory import LEVELS, NEAR
 
-        lately: list[Remembered | None] = [None, None]
-        for number, held in groups["lately"].items():
-            lately[number] = Remembered(*rows(held))
-        return State(
-            tuple(Remembered(*rows(held)) for _, held in sorted(groups["guided"].items())),
-            (lately[0], lately[1]),
-            tuple(Recent(*rows(held)) for _, held in sorted(groups["recent"].items())),
+        memory = state.memory()
+        # Where fewer than two frames were read lately, anything stands for the others: `seen` says so.
+        blank = {near: memory[name][:, :, :1] for near, name in zip(NEAR, LEVELS, strict=True)}
+        near = side_by_side([blank, blank, *state.near])
+        near = {name: tensor[:, :, -2:] for name, tensor in near.items()}
+        return self.runner.run(
+            "step", {"frame": frame, **memory, **near, "seen": frame.new_full((1,), float(len(state.near)))}
         )
+
+    def _held(self, frame: Tensor, state: Walk) -> Walk:
+        """The walk after a frame whose guide is in memory: it is read, and not predicted."""
+        return state.after(None, self.runner.run("hold", {"frame": frame, **state.guided}))
+
+    def _remembered(self, view: View) -> Tensors:
+        """A guided frame as memory."""
+        mask, alpha = self._drawn(view)
+        frame = self._frame(view)[0]
+        return self.runner.run("memorise", {"frame": frame, "mask": mask, "alpha": mask if alpha is None else alpha})
 
     def _frame(self, view: View) -> tuple[Tensor, tuple[int, int, int, int]]:
         """[1, 3, h, w] as the network has it, and the zeros around."""
@@ -134,3 +172,17 @@ class Hstsg(Networked):
         value = padded(smaller(self.tensor(guide.pixels), self.params.side))[0]
         mask = (value > 0.5).to(value.dtype)
         return mask, value if guide_kind(guide) == "alpha" else None
+
+
+def _following(made: Tensors) -> Tensors:
+    """What a step gives to remember."""
+    from seqmatte.networks.graphs_memory import LEVELS
+
+    return {name: made[f"next_{name}"] for name in LEVELS}
+
+
+def _near(made: Tensors) -> Tensors:
+    """What a step read."""
+    from seqmatte.networks.graphs_memory import NEAR
+
+    return {name: made[f"next_{name}"] for name in NEAR}

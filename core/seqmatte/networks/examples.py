@@ -99,7 +99,7 @@ def _refiner(network: Any, height: int, width: int) -> Inputs:
     return {"plate": picture(3, height, width), "alpha": block(height, width), "band": band(height, width)}
 
 
-def _one_hot(height: int, width: int) -> Tensor:
+def one_hot(height: int, width: int) -> Tensor:
     inside, unknown = block(height, width), band(height, width)
     return torch.cat(((1 - inside) * (1 - unknown), unknown, inside * (1 - unknown)), 1)
 
@@ -119,7 +119,7 @@ def _normalised(height: int, width: int, seed: int = 0) -> Tensor:
 
 
 def _gca(network: Any, height: int, width: int) -> Inputs:
-    return {"image": _normalised(height, width), "trimap": _one_hot(height, width)}
+    return {"image": _normalised(height, width), "trimap": one_hot(height, width)}
 
 
 def _dim(network: Any, height: int, width: int) -> Inputs:
@@ -129,7 +129,7 @@ def _dim(network: Any, height: int, width: int) -> Inputs:
 def _fba(network: Any, height: int, width: int) -> Inputs:
     return {
         "image": picture(3, height, width),
-        "two_channel": _one_hot(height, width)[:, ::2],
+        "two_channel": one_hot(height, width)[:, ::2],
         "normalised": _normalised(height, width),
         "distances": _distances(height, width),
     }
@@ -141,8 +141,8 @@ def _context_aware(network: Any, height: int, width: int) -> Inputs:
 
 def _tcvom(network: Any, height: int, width: int) -> Inputs:
     codes = {
-        "gca": _one_hot(height, width),
-        "fba": torch.cat((_distances(height, width), _one_hot(height, width)[:, ::2]), 1),
+        "gca": one_hot(height, width),
+        "fba": torch.cat((_distances(height, width), one_hot(height, width)[:, ::2]), 1),
     }
     code = codes.get(network.base, _scalar(height, width))
     before, current, after = (torch.cat((_normalised(height, width, seed), code), 1) for seed in range(3))
@@ -150,7 +150,7 @@ def _tcvom(network: Any, height: int, width: int) -> Inputs:
 
 
 def _tgm(network: Any, height: int, width: int) -> Inputs:
-    shares = _one_hot(height, width)
+    shares = one_hot(height, width)
     memory = network.remember(None, _normalised(height, width), shares)
     return {"frame": _normalised(height, width, 1), "keys": memory.keys, "values": memory.values}
 

@@ -82,6 +82,11 @@ def correlation(ours: Tensor, theirs: Tensor) -> Tensor:
     """The cost volume (equation 1): mean products with the 81 cells around, rows outer, [B, 81, h, w]."""
     height, width = ours.shape[-2:]
     around = F.pad(theirs, (REACH,) * 4)
+    if torch.compiler.is_exporting():
+        # The same products by rows of nine: a graph of 81 pieces at each level takes minutes to write.
+        across = torch.stack([around[..., column : column + width] for column in range(2 * REACH + 1)], 1)
+        rows = [across[..., row : row + height, :] for row in range(2 * REACH + 1)]
+        return torch.cat([(ours.unsqueeze(1) * row).mean(2) for row in rows], 1)
     costs = [
         (ours * around[..., row : row + height, column : column + width]).mean(1)
         for row in range(2 * REACH + 1)

@@ -13,52 +13,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from seqmatte.networks import amm, context_motion
+from seqmatte.networks import amm, context_motion, graphs_memory
 from seqmatte.networks.examples import example, picture
 from seqmatte.networks.hstsg_compact import Entry, HstsgCompact, Memory, guide_planes, no_guide, settled
-
-Tensors = Mapping[str, Tensor]
-Options = Mapping[str, Any]
-Call = Callable[..., Sequence[Tensor]]
-
-# Networks that cannot be written as ONNX, and why.
-NOT_EXPORTED = {
-    "dvm": "no recipe runs it",
-    "hmmn": "no recipe runs it",
-    "hstsg": "its memory is a list that grows",
-    "stcn": "no recipe runs it",
-    "tgm": "no recipe runs it",
-}
-
-
-class Part(nn.Module):
-    """One call of a network with everything by name. example: arguments to try it with at a size.
-
-    open_axes: how many of a tensor's last axes may have any length (never the first two).
-    """
-
-    def __init__(
-        self,
-        network: nn.Module,
-        call: Call,
-        inputs: Sequence[str],
-        outputs: Sequence[str],
-        example: Callable[[int, int], Sequence[Tensor]],
-        open_axes: int = 2,
-    ) -> None:
-        super().__init__()
-        self.open_axes = open_axes
-        self.network, self.call, self.example = network, call, example
-        self.inputs, self.outputs = tuple(inputs), tuple(outputs)
-
-    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Tensors in the order of `inputs` -> tensors in the order of `outputs`."""
-        return tuple(self.call(*tensors))
-
-
-def exported() -> tuple[str, ...]:
-    """Networks that can be written as ONNX."""
-    return tuple(sorted(PARTS))
+from seqmatte.networks.part import Options, Part
 
 
 def parts(name: str, network: nn.Module, options: Options | None = None) -> dict[str, Part]:
@@ -203,10 +161,15 @@ PARTS: Mapping[str, Callable[[Any, Options], dict[str, Part]]] = {
     "context_aware": _context_aware,
     "context_motion": _recurrent("context_motion", True),
     "dim": _plain("dim", ("alpha",), _one),
+    "dvm": _plain("dvm", ("coarse", "alpha"), _two),
     "fba": _plain("fba", ("matte",), _one),
     "gca": _plain("gca", ("alpha",), _one),
+    "hmmn": graphs_memory.hmmn_parts,
+    "hstsg": graphs_memory.hstsg_parts,
     "hstsg-compact": _compact,
     "refiner": _plain("refiner", ("refined",), _one),
     "rvm": _recurrent("rvm", False),
+    "stcn": graphs_memory.stcn_parts,
     "tcvom": _plain("tcvom", ("matte",), _first),
+    "tgm": graphs_memory.tgm_parts,
 }

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from seqmatte.networks.backbones import ResNet
 from seqmatte.networks.blocks import ResBlock, aggregated, conv3, doubled, padded, unpadded
-from seqmatte.networks.memory import affinity, read_below
+from seqmatte.networks.memory import affinity, most, read_below
 
 TOP = 32  # coarse cells that guide 1/8; the best quarter of them guides 1/4
 WINDOW = 3  # how far a memory position is taken to have moved since the newest frame, in cells
@@ -159,19 +159,27 @@ class HMMN(nn.Module):
     def forward(self, frame: Tensor, state: State) -> tuple[Tensor, State]:
         """Logits over background and targets, [K + 1, 1, H, W], and the state with the motion's chain gone on."""
         picture, around = padded(frame)
-        _, r2, r3, r4 = self.Encoder_Q(picture)
         entries = state.kept if state.kept and state.kept[-1] is state.newest else (*state.kept, state.newest)
-        readout, best, chain = self._coarse(self.KV_Q_r4.Key(r4), entries, state.chain)
         fine = [state.first] if len(entries) == 1 else [state.first, state.newest]
-        count = readout.shape[0]
-        eighth = _below(fine, "3", self.KV_Q_r3.Key(r3).expand(count, -1, -1, -1), best, 2)
-        quarter = _below(fine, "2", self.KV_Q_r2.Key(r2).expand(count, -1, -1, -1), best[:, : TOP // 4], 4)
-        chances = self.Decoder(self.KV_Q_r4.Value(r4), r3, r2, (readout, eighth, quarter))
+        chances, chain = self.read(picture, _side_by_side(entries), _side_by_side(fine), state.chain)
         return unpadded(aggregated(chances), around), state._replace(chain=chain)
 
-    def _coarse(self, query: Tensor, entries: Sequence[Entry], chain: Chain | None) -> tuple[Tensor, Tensor, Chain]:
+    def read(self, picture: Tensor, coarse: Entry, fine: Entry, chain: Chain | None) -> tuple[Tensor, Chain]:
+        """Each target's own probability in a padded picture, [K, 1, H, W], and the motion's chain gone on.
+
+        coarse: the frames read at 1/16, the newest last; fine: those at 1/8 and 1/4, their first and their last.
+        """
+        _, r2, r3, r4 = self.Encoder_Q(picture)
+        readout, best, chain = self._coarse(self.KV_Q_r4.Key(r4), coarse, fine.k3.shape[2], chain)
+        count = readout.shape[0]
+        eighth, _ = read_below(fine.k3, fine.v3, self.KV_Q_r3.Key(r3).expand(count, -1, -1, -1), best, 2)
+        query = self.KV_Q_r2.Key(r2).expand(count, -1, -1, -1)
+        quarter, _ = read_below(fine.k2, fine.v2, query, best[:, : TOP // 4], 4)
+        return self.Decoder(self.KV_Q_r4.Value(r4), r3, r2, (readout, eighth, quarter)), chain
+
+    def _coarse(self, query: Tensor, held: Entry, fine: int, chain: Chain | None) -> tuple[Tensor, Tensor, Chain]:
         """The readout at 1/16, [K, 512, h, w], the best cells of first and newest frame, and the chain."""
-        keys, values = (torch.cat(parts, 2) for parts in zip(*(entry[:2] for entry in entries), strict=True))
+        keys, values = held.k4, held.v4
         count, _, frames, height, width = keys.shape
         scores = affinity(keys.flatten(2), query.flatten(2).expand(count, -1, -1))
         cells = height * width
@@ -180,14 +188,13 @@ class HMMN(nn.Module):
         weights = scores.softmax(1) * _kernels(centres, frames, height, width)
         weights = weights / weights.sum(1, keepdim=True)
         readout = (values.flatten(2) @ weights).reshape(count, -1, height, width)
-        guiding = weights if frames == 1 else torch.cat((weights[:, :cells], weights[:, -cells:]), 1)
-        return readout, guiding.topk(min(TOP, guiding.shape[1]), dim=1).indices, chain
+        # Of one frame alone, first and newest are the same.
+        guiding = torch.cat((weights[:, : cells * (fine - 1)], weights[:, -cells:]), 1)
+        return readout, guiding.topk(most(TOP, guiding.shape[1]), dim=1).indices, chain
 
 
-def _below(entries: Sequence[Entry], level: str, query: Tensor, best: Tensor, factor: int) -> Tensor:
-    keys = torch.cat([getattr(entry, f"k{level}") for entry in entries], 2)
-    values = torch.cat([getattr(entry, f"v{level}") for entry in entries], 2)
-    return read_below(keys, values, query, best, factor)[0]
+def _side_by_side(entries: Sequence[Entry]) -> Entry:
+    return Entry(*(torch.cat(parts, 2) for parts in zip(*entries, strict=True)))
 
 
 def _grid(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -221,7 +228,7 @@ def _kernels(centres: Tensor, frames: int, height: int, width: int) -> Tensor:
     """Gaussians around the centres, wider for older frames: [K, frames * h * w, h * w]."""
     rows, columns = _grid(height, width, centres.device)
     distance = (rows[centres].unsqueeze(2) - rows) ** 2 + (columns[centres].unsqueeze(2) - columns) ** 2
-    age = torch.arange(frames - 1, -1, -1, device=centres.device).repeat_interleave(height * width)
+    age = frames - 1 - torch.arange(frames, device=centres.device).view(-1, 1).expand(-1, height * width).flatten()
     sigma = SIGMA * (1 + age / 2)
     return torch.exp(-distance / (2 * sigma[:, None] ** 2))
 

@@ -232,9 +232,21 @@ class HSTSG(nn.Module):
         The best top_k cells at 1/16 guide the finer levels: 2 x 2 under each at 1/8, 4 x 4 under the best
         quarter of them at 1/4. No affinity is built at 1/8 or 1/4.
         """
-        stored = [_stacked([frame.keys[level] for frame in memory]) for level in range(3)]
-        values = [_stacked([_side_by_side(frame.values[level]) for frame in memory]) for level in range(3)]
-        targets, rows = memory[0].values[0].shape[0], keys[0].shape[2]
+        keys_held = [_stacked([frame.keys[level] for frame in memory]) for level in range(3)]
+        values_held = [_stacked([frame.values[level] for frame in memory]) for level in range(3)]
+        return self.read_bank(keys, keys_held, values_held, top_k, similarity)
+
+    def read_bank(
+        self,
+        keys: Levels,
+        stored: Sequence[Tensor],
+        values: Sequence[Tensor],
+        top_k: int = 8,
+        similarity: str = "dot",
+    ) -> Levels:
+        """`read` from frames side by side. stored: [1, 64, T, ., .]; values: [K, 512 | 256 | 128, T, ., .]."""
+        targets, rows = values[0].shape[0], keys[0].shape[2]
+        values = [_side_by_side(level) for level in values]
         bands = []
         for top, bottom in _bands(rows, stored[0][0, 0].numel() * keys[0].shape[3]):
             q16, q8, q4 = (key[:, :, top * n : bottom * n] for key, n in zip(keys, (1, 2, 4), strict=True))

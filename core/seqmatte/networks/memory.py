@@ -38,10 +38,16 @@ def read_best(scores: Tensor, values: Tensor, count: int) -> tuple[Tensor, Tenso
     scores [N, M, Q], values [N, Cv, M] to readout [N, Cv, Q] and positions [N, k, Q], the best first;
     k = min(count, M) (STCN's top-k filter; the largest score is subtracted before the exponential).
     """
-    best, positions = scores.topk(min(count, scores.shape[1]), dim=1)
+    best, positions = scores.topk(most(count, scores.shape[1]), dim=1)
     gathered = rows_at(values.transpose(1, 2), positions.transpose(1, 2))
     readout = best.softmax(1).transpose(1, 2).unsqueeze(2).to(gathered.dtype) @ gathered
     return readout.squeeze(2).transpose(1, 2), positions
+
+
+def most(count: int, there: int) -> int:
+    """The smaller of the two, also in a graph, where it is only known with the size."""
+    smaller: int = torch.sym_min(count, there)  # type: ignore[no-untyped-call]
+    return smaller
 
 
 def positions_below(positions: Tensor, width: int, factor: int) -> Tensor:
@@ -93,6 +99,8 @@ def window_attention(query: Tensor, keys: Tensor, values: Tensor, radius: int) -
     pad = (radius, radius, radius, radius)
     padded_keys, padded_values = F.pad(keys, pad), F.pad(values, pad)
     inside = F.pad(torch.ones_like(query[:1, :1]), pad)
+    if torch.compiler.is_exporting():
+        return _window_by_rows(query, padded_keys, padded_values, inside, 2 * radius + 1)
     offsets = [(y, x) for y in range(2 * radius + 1) for x in range(2 * radius + 1)]
 
     def shifted(padded: Tensor, y: int, x: int) -> Tensor:
@@ -106,6 +114,25 @@ def window_attention(query: Tensor, keys: Tensor, values: Tensor, radius: int) -
     for place, (y, x) in enumerate(offsets):
         summed = summed + (weights[:, :, place].unsqueeze(2) * shifted(padded_values, y, x)).sum(1)
     return summed
+
+
+def _window_by_rows(query: Tensor, keys: Tensor, values: Tensor, inside: Tensor, side: int) -> Tensor:
+    """`window_attention` of padded frames by rows of offsets: a graph of every offset takes minutes to write.
+
+    inside: [1, 1, H + side - 1, W + side - 1], 1 within the picture.
+    """
+    height, width = query.shape[-2:]
+
+    def rows(padded: Tensor) -> list[Tensor]:
+        across = torch.stack([padded[..., x : x + width] for x in range(side)], 2)
+        return [across[..., y : y + height, :] for y in range(side)]
+
+    scaled = (query / math.sqrt(query.shape[1])).unsqueeze(1).unsqueeze(1)
+    scores = torch.cat([(scaled * row).sum(3) for row in rows(keys)], 2)
+    outside = torch.cat([1 - row.squeeze(3) for row in rows(inside.unsqueeze(0))], 2)
+    weights = (scores - 1e4 * outside).flatten(1, 2).softmax(1).view(scores.shape).unsqueeze(3)
+    places = [weights[:, :, y * side : (y + 1) * side] for y in range(side)]
+    return torch.stack([(w * row).sum((1, 2)) for w, row in zip(places, rows(values), strict=True)]).sum(0)
 
 
 def read_near(query: Tensor, keys: Tensor, values: Tensor, radius: int) -> Tensor:

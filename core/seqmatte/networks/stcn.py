@@ -193,9 +193,13 @@ class STCN(nn.Module):
 
     def segment(self, look: Look, bank: Bank, top_k: int = 20) -> Tensor:
         """The bank's targets in this frame, each for itself: [targets, 1, H, W], 0..1."""
-        scores = affinity(bank.keys, look.key.flatten(2), "l2")
-        readout, _ = read_best(scores, bank.values, top_k)
-        readout = readout.reshape(len(bank.targets), -1, *look.key.shape[-2:])
+        return self.found(look, bank.keys, bank.values, len(bank.targets), top_k)
+
+    def found(self, look: Look, keys: Tensor, values: Tensor, targets: int, top_k: int = 20) -> Tensor:
+        """`segment` from a bank's own tensors, keys [1, 64, M] and values [1, targets * 512, M]."""
+        scores = affinity(keys, look.key.flatten(2), "l2")
+        readout, _ = read_best(scores, values, top_k)
+        readout = readout.reshape(targets, -1, *look.key.shape[-2:])
         _, f4, f8, _ = look.features
         return torch.sigmoid(self.decoder(readout, look.thin, f8, f4))
 
