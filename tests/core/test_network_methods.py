@@ -1,57 +1,24 @@
 """The networks as methods: recipes end to end on a tiny shot, with weights that are the same everywhere."""
 
-import gc
-import importlib.util
 import itertools
 import os
 import shutil
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
+from filled_weights import GUIDELESS, SMALLER, filled, filled_for
 from seqlink import FramePath, FrameRange
-from seqmatte import exr, networks, recipe, weights
+from seqmatte import recipe, weights
 from seqmatte.cache import Cache
 from seqmatte.device import Device
 from seqmatte.engine import Engine, OpenMethods
 from seqmatte.layer import Layer
 from seqmatte.method import View
-from seqmatte.methods.networked import Networked
-from seqmatte.releases import forms_of
 from seqmatte.tile import Tiling, tiled
 from shots import write_tiny_shot
-
-PARITY = Path(__file__).parents[1] / "parity"
-# Networks whose weights fill_b.py makes; fill.py makes the others'.
-FILLED_B = {"gca", "fba", "dim", "context_aware", "tcvom"}
-GUIDELESS = ("rvm", "amm", "context-motion", "bgm2")
-# Lighter forms than the usual ones, so that the suite stays quick.
-LIGHT = {"context_motion": "mobilenetv2", "context_aware": "alpha"}
-SMALLER = {"bgm1": {"bgm1": {"side": 128}}}
-
-
-def module_at(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
-
-
-def filled(network, folder, form=None):
-    """A file of deterministic weights for a network."""
-    form = LIGHT.get(network, forms_of(network)[0].name) if form is None else form
-    path = folder / f"{weights.slot_of(network, form)}.safetensors"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        built = networks.build(network, **next(f.facts for f in forms_of(network) if f.name == form))
-        module_at(PARITY / ("fill_b.py" if network in FILLED_B else "fill.py")).fill_module(built, 1)
-        arrays = {k: v.contiguous() for k, v in built.state_dict().items() if "num_batches" not in k}
-        save_file(arrays, str(path))
-    return str(path)
 
 
 @pytest.fixture(scope="module")
@@ -74,28 +41,10 @@ def tiny(tmp_path_factory):
 
 def shot_for(name, tiny, stocked, **changes):
     """The shot with its weights named, so that nothing is shipped or left over that could stand in."""
-    kinds = [recipe.method_class(step) for step in recipe.RECIPES[name].steps]
-    files = {kind.network: filled(kind.network, stocked) for kind in kinds if issubclass(kind, Networked)}
+    files = filled_for(name, stocked)
     clean = FramePath(str(tiny.plate)) if name.startswith("bgm") else None
     made = tiny.shot(1, recipe=name, weights=files, clean=clean, **{"params": SMALLER.get(name, {}), **changes})
     return made.replace(guides=()) if name in GUIDELESS else made
-
-
-@pytest.mark.parametrize("name", [name for name in recipe.RECIPES if name != "flow-closed-form"])
-def test_a_recipe_makes_mattes_and_finds_them_again(name, tiny, stocked, tmp_path):
-    shot = shot_for(name, tiny, stocked)
-    cache = Cache(tmp_path)
-    results = list(Engine(shot, cache).render())
-    assert [result.frame for result in results] == [1, 2, 3]
-    for result in results:
-        matte = exr.read(result.path)
-        assert matte.channels == ("R", "G", "B", "A")
-        assert (matte.header.data, matte.header.display) == (tiny.header.data, tiny.header.display)
-        assert np.isfinite(matte.pixels).all()
-        assert 0 <= matte["A"].min() <= matte["A"].max() <= 1
-        assert 0 <= result.confidence <= 1
-    assert sum(result.steps for result in Engine(shot, cache).render()) == 0
-    gc.collect()
 
 
 @pytest.mark.parametrize("name", ["flow-gca", "flow-fba", "flow-refiner"])
