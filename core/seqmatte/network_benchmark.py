@@ -1,108 +1,239 @@
 """How many frames a second each network makes on this machine: torch and onnxruntime, float32 and the fast precision.
 
-Weights are fresh ones: time does not depend on them. A cell is tried a few times or for a few seconds, whichever is
-first; one that has not made its first frame within the limit, or does not fit, is told so.
+Weights are fresh ones: time does not depend on them. A column of the table is measured in a process of its own that
+makes the network ready once for all sizes. The first frame warms up; a few more are timed. A size that has made its
+first frame within the limit but not the second is told by the first; one that has not made the first is told so.
 """
 
 from __future__ import annotations
 
 import json
+import queue
+import statistics
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-SIZES = ((512, 512), (1080, 1920))
-# A cell runs in a process of its own, which is stopped after so many seconds.
-LIMIT = 60.0
+# Height, width.
+Size = tuple[int, int]
+Row = dict[str, Any]
+
+SIZES: tuple[Size, ...] = ((512, 512), (1080, 1920))
+# Seconds for the frames of a size. Making a network ready, a graph written for it, has _READY times as long.
+LIMIT, _READY = 60.0, 10
 _TRIES, _ENOUGH = 5, 4.0
+PAIRS = 12
 CELLS = (("torch", "float32"), ("torch", "fast"), ("onnx", "float32"))
+# wall: what passes. cpu: what the process computes, for a machine that others use too, on one thread.
+CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
 # As the authors run them: RVM and AMM at 512 pixels of the longer side.
 _COARSE = ("rvm", "amm")
 
-Row = dict[str, Any]
+
+@dataclass(frozen=True)
+class Asked:
+    """What is measured, and how. names: networks, all if none is named."""
+
+    names: tuple[str, ...] = ()
+    sizes: tuple[Size, ...] = SIZES
+    device: str = "auto"
+    clock: str = "wall"
+    limit: float = LIMIT
 
 
-def measure(device: str = "auto", limit: float = LIMIT, names: Sequence[str] = ()) -> list[Row]:
-    """A row for each network and size: frames a second by runtime and precision, or a word where there are none.
+def measure(asked: Asked, known: Sequence[Row] = ()) -> Iterator[Row]:
+    """A row for each network and size as it is measured: frames a second by runtime and precision, or a word.
 
-    The last rows compare RVM as the method runs it with the bare network called in a loop.
+    known: rows of an earlier run, which are given as they are. The last rows compare RVM as the method runs it with
+    the bare network called in a loop.
     """
-    from seqmatte.networks.graphs import NOT_EXPORTED, PARTS
+    from seqmatte.networks.graphs import PARTS
 
-    rows = []
-    for name in names or (*PARTS, *(n for n in NOT_EXPORTED if n == "hstsg")):
-        for size in SIZES:
-            row: Row = {"network": name, "size": f"{size[1]}x{size[0]}"}
-            for runtime, precision in CELLS:
-                row[f"{runtime} {precision}"] = cell(name, size, runtime, precision, device, limit)
-            rows.append(row)
-    if not names or "rvm" in names:
-        rows += [{"network": "rvm", "size": f"{w}x{h}", **compared((h, w), device)} for h, w in SIZES]
-    return rows
-
-
-def table(rows: Sequence[Row]) -> str:
-    """The rows as text."""
-    heads = [f"{runtime} {precision}" for runtime, precision in CELLS]
-    lines = [f"{'frames a second':15} {'size':>10} " + " ".join(f"{head:>14}" for head in heads)]
-    for row in rows:
-        if "method" in row:
+    kept = {(row["network"], row["size"], "share" in row): row for row in known}
+    for name in asked.names or tuple(PARTS):
+        wanted = [(name, _named(name, size)["size"], False) for size in asked.sizes]
+        if all(key in kept for key in wanted):
+            yield from (kept[key] for key in wanted)
             continue
-        lines.append(f"{row['network']:15} {row['size']:>10} " + " ".join(f"{_shown(row[h]):>14}" for h in heads))
-    for row in rows:
-        if "method" in row:
-            share = 100 * (row["method"] / row["bare"] - 1)
-            said = f"{row['method']:.3f} s a frame through the method, {row['bare']:.3f} s bare: {share:+.1f} %"
-            lines.append(f"{row['network']} {row['size']}: {said}")
-    return "\n".join(lines)
+        columns = {f"{runtime} {kind}": column(name, runtime, kind, asked) for runtime, kind in CELLS}
+        for place, size in enumerate(asked.sizes):
+            yield {**_named(name, size), **{head: cells[place] for head, cells in columns.items()}}
+    for size in asked.sizes if not asked.names or "rvm" in asked.names else ():
+        yield kept.get(("rvm", _named("rvm", size)["size"], True)) or compared(size, asked)
+
+
+def head() -> str:
+    """The line above the table's rows."""
+    return f"{'frames a second':15} {'size':>10} " + " ".join(f"{f'{r} {p}':>14}" for r, p in CELLS)
+
+
+def line(row: Row) -> str:
+    """A row as text."""
+    if "share" in row:
+        said = (
+            f"{row['method']:.3f} s a frame through the method, {row['bare']:.3f} s bare: {100 * row['share']:+.1f} %"
+        )
+        return f"{row['network']} {row['size']}: {said}"
+    cells = " ".join(f"{_shown(row[f'{r} {p}']):>14}" for r, p in CELLS)
+    return f"{row['network']:15} {row['size']:>10} {cells}"
+
+
+def _named(name: str, size: Size) -> Row:
+    return {"network": name, "size": f"{size[1]}x{size[0]}"}
 
 
 def _shown(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.2f}"
+    return value if isinstance(value, str) else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
 
 
-def cell(name: str, size: tuple[int, int], runtime: str, precision: str, device: str, limit: float) -> float | str:
-    """Frames a second, or in a word why there are none. Runs in a process of its own, so that it can be stopped."""
-    asked = json.dumps([name, size, runtime, precision, device])
-    command = [sys.executable, "-m", "seqmatte.network_benchmark", asked]
+def column(name: str, runtime: str, precision: str, asked: Asked) -> list[float | str]:
+    """Frames a second at each size, or in a word why there are none; in a process of its own, which can be stopped."""
+    words = json.dumps({**asdict(asked), "names": [name], "runtime": runtime, "precision": precision})
+    command = [sys.executable, "-m", "seqmatte.network_benchmark", words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
+        try:
+            return _heard(_lines(child), asked)
+        finally:
+            child.kill()
+
+
+def _heard(lines: queue.Queue[str], asked: Asked) -> list[float | str]:
+    """What the process tells: "ready", then for each size "first SECONDS" and "rate FRAMES"."""
+    cells: list[float | str] = []
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
-    except subprocess.TimeoutExpired:
-        return f"> {limit:.0f} s"
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or ["?"]
-        return "no export" if "exported" in said[-1] else "failed"
-    return float(done.stdout.strip().splitlines()[-1])
+        if not lines.get(timeout=_READY * asked.limit):
+            return ["failed"] * len(asked.sizes)
+    except queue.Empty:
+        return ["not ready"] * len(asked.sizes)
+    for _ in asked.sizes:
+        cells.append(_cell(lines, asked.limit))
+        if cells[-1] == "failed" or isinstance(cells[-1], str):
+            break
+    return cells + cells[-1:] * (len(asked.sizes) - len(cells))
 
 
-def frames_a_second(name: str, size: tuple[int, int], runtime: str, precision: str, device: str) -> float:
-    """One cell, in this process."""
+def _cell(lines: queue.Queue[str], limit: float) -> float | str:
+    ends = time.monotonic() + limit
+    first = 0.0
+    while True:
+        try:
+            told = lines.get(timeout=max(0.0, ends - time.monotonic()))
+        except queue.Empty:
+            return f"{1 / first:.3f} (first)" if first else f"> {limit:.0f} s"
+        if not told:
+            return "failed"
+        kind, value = told.split()
+        if kind == "rate":
+            return float(value)
+        first = float(value)
+
+
+def _lines(child: subprocess.Popen[str]) -> queue.Queue[str]:
+    """What a process prints, line by line; an empty one at its end."""
+    lines: queue.Queue[str] = queue.Queue()
+
+    def read() -> None:
+        assert child.stdout is not None
+        for text in child.stdout:
+            lines.put(text.strip())
+        lines.put("")
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+def tell(name: str, runtime: str, precision: str, asked: Asked) -> None:
+    """A column in this process, told on standard output as it comes."""
+    import torch
+
+    torch.manual_seed(0)
+    made_ready = _onnx if runtime == "onnx" else _torch
+    frames = made_ready(name, precision, asked)
+    print("ready", flush=True)
+    for size in asked.sizes:
+        act, device = frames(size)
+        first = _seconds(act, device, asked.clock)
+        print(f"first {first}", flush=True)
+        print(f"rate {_rate(act, device, asked.clock)}", flush=True)
+
+
+Frames = Callable[[Size], tuple[Callable[[], object], Any]]
+
+
+def _torch(name: str, precision: str, asked: Asked) -> Frames:
+    """For a size, what makes one frame of it, and where."""
     import torch
 
     from seqmatte import networks
     from seqmatte.device import Device
-    from seqmatte.networks.examples import example
-    from seqmatte.onnx_export import graph_of
     from seqmatte.runtime import TorchRunner
 
-    torch.manual_seed(0)
     network = networks.build(name)
-    if runtime == "onnx":
-        return _through_onnx(graph_of(name, network, _options(name, size)), size, Device(device))
-    runner = TorchRunner(name, network, Device(device).torch(), precision, _options(name, size))
-    with torch.inference_mode(), torch.device(runner.device):
-        if name == "hstsg":
-            inputs: Mapping[str, Any] = example(name, network, *size)
-            return _rate(lambda: _called(runner, inputs), runner.device)
-        part = graph_of(name, network, _options(name, size))["step"]
-        given = dict(zip(part.inputs, part.example(*size), strict=True))
-    return _rate(lambda: runner.run("step", given), runner.device)
+
+    def frame(size: Size) -> tuple[Callable[[], object], Any]:
+        runner = TorchRunner(name, network, Device(asked.device).torch(), precision, _options(name, size))
+        with torch.inference_mode(), torch.device(runner.device):
+            given = _given(name, network, size)
+        return lambda: runner.run("step", given), runner.device
+
+    return frame
 
 
-def compared(size: tuple[int, int], device: str) -> dict[str, float]:
-    """Seconds a frame of RVM through its method's step, and of the bare network in a loop; taken in turn."""
+def _onnx(name: str, precision: str, asked: Asked) -> Frames:
+    import tempfile
+    from pathlib import Path
+
+    import torch
+
+    from seqmatte import networks, onnx_export
+    from seqmatte.device import Device
+    from seqmatte.networks.graphs import parts
+    from seqmatte.runtime import provider_for, session
+
+    network = networks.build(name)
+    opened: dict[str, Any] = {}
+
+    def session_of(options: Mapping[str, Any]) -> Any:
+        """Sizes whose graphs are alike share one."""
+        if str(options) not in opened:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "network.onnx"
+                onnx_export.write(parts(name, network, options)["step"], path)
+                opened[str(options)] = session(path, provider_for(Device(asked.device)))
+        return opened[str(options)]
+
+    for size in asked.sizes:
+        session_of(_options(name, size))
+
+    def frame(size: Size) -> tuple[Callable[[], object], Any]:
+        ready = session_of(_options(name, size))
+        with torch.no_grad():
+            tensors = _given(name, network, size)
+        given = {one.name: tensors[one.name].contiguous().numpy() for one in ready.get_inputs()}
+        return lambda: ready.run(None, given), torch.device("cpu")
+
+    return frame
+
+
+def _given(name: str, network: Any, size: Size) -> dict[str, Any]:
+    """What a step takes, with one target."""
+    from seqmatte.networks.graphs import parts
+
+    part = parts(name, network, _options(name, size))["step"]
+    tensors = zip(part.inputs, part.example(*size), strict=True)
+    return {key: tensor[:1] if key in part.rows else tensor for key, tensor in tensors}
+
+
+def compared(size: Size, asked: Asked, pairs: int = PAIRS) -> Row:
+    """Seconds a frame of RVM through its method's step and of the bare network in a loop, taken in turn.
+
+    share: the median over the pairs of how much longer the method's step took; what else the machine does falls on
+    both of a pair alike.
+    """
     import numpy as np
     import torch
 
@@ -119,7 +250,7 @@ def compared(size: tuple[int, int], device: str) -> dict[str, float]:
     network: Any = networks.build("rvm")
     options = _options("rvm", size)
     detail = float(options["detail"])
-    runner = TorchRunner("rvm", network, Device(device).torch(), "float32", options)
+    runner = TorchRunner("rvm", network, Device(asked.device).torch(), "float32", options)
     method = Rvm(RvmParams(detail=detail))
     method.weights, method.runner, method._opened = Weights("rvm", "", ""), runner, {detail: runner}
     plate = picture(3, *size)
@@ -135,12 +266,13 @@ def compared(size: tuple[int, int], device: str) -> dict[str, float]:
         with torch.inference_mode():
             *_, states[1] = network(plate, states[1], detail)
 
-    times: list[list[float]] = [[], []]
-    for _ in range(9):
-        for act, kept in zip((through, bare), times, strict=True):
-            kept.append(_seconds(act, runner.device))
-    # The best of each: what others do on the machine adds to both, but never equally.
-    return {"method": min(times[0]), "bare": min(times[1])}
+    took: list[tuple[float, float]] = []
+    for _ in range(pairs + 1):
+        took.append((_seconds(through, runner.device, asked.clock), _seconds(bare, runner.device, asked.clock)))
+    kept = took[1:]
+    method_time, bare_time = (statistics.median(times) for times in zip(*kept, strict=True))
+    share = statistics.median(one / other - 1 for one, other in kept)
+    return {**_named("rvm", size), "method": method_time, "bare": bare_time, "share": share}
 
 
 def _options(name: str, size: tuple[int, int]) -> dict[str, Any]:
@@ -151,49 +283,26 @@ def _options(name: str, size: tuple[int, int]) -> dict[str, Any]:
     return {"mode": "full"} if name == "bgm2" else {}
 
 
-def _called(runner: Any, inputs: Mapping[str, Any]) -> None:
-    with runner.quietly():
-        runner.module(**inputs)
-
-
-def _through_onnx(parts: Mapping[str, Any], size: tuple[int, int], device: Any) -> float:
-    import tempfile
-    from pathlib import Path
-
-    import torch
-
-    from seqmatte import onnx_export
-    from seqmatte.runtime import provider_for, session
-
-    part = parts["step"]
-    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
-        path = Path(folder) / "network.onnx"
-        onnx_export.write(part, path)
-        opened = session(path, provider_for(device))
-        tensors = dict(zip(part.inputs, part.example(*size), strict=True))
-        given = {one.name: tensors[one.name].contiguous().numpy() for one in opened.get_inputs()}
-        return _rate(lambda: opened.run(None, given), torch.device("cpu"))
-
-
-def _rate(act: Callable[[], object], device: Any) -> float:
-    """Calls a second: the first one warms up."""
-    act()
+def _rate(act: Callable[[], object], device: Any, clock: str) -> float:
+    """Calls a second, by the middle one of a few."""
     taken: list[float] = []
     while len(taken) < _TRIES and sum(taken) < _ENOUGH:
-        taken.append(_seconds(act, device))
-    return 1 / sorted(taken)[len(taken) // 2]
+        taken.append(_seconds(act, device, clock))
+    return 1 / statistics.median(taken)
 
 
-def _seconds(act: Callable[[], object], device: Any) -> float:
+def _seconds(act: Callable[[], object], device: Any, clock: str) -> float:
     import torch
 
-    started = time.perf_counter()
+    now = CLOCKS[clock]
+    started = now()
     act()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - started
+    return now() - started
 
 
 if __name__ == "__main__":
-    name, (height, width), *rest = json.loads(sys.argv[1])
-    print(frames_a_second(name, (height, width), *rest))
+    facts = json.loads(sys.argv[1])
+    (one,), runs, kind = facts.pop("names"), facts.pop("runtime"), facts.pop("precision")
+    tell(one, runs, kind, Asked((one,), tuple(map(tuple, facts.pop("sizes"))), **facts))

@@ -1,37 +1,91 @@
 """The table of frames a second: that each cell is what it says, not how quick this machine is."""
 
+import json
+import queue
+from dataclasses import replace
+
 import pytest
 
+from seqmatte import cli
 from seqmatte import network_benchmark as bench
 from shots import source_environment
 
+SMALL = bench.Asked(("refiner",), ((64, 64), (48, 80)), "cpu", "cpu", 120)
 
-def test_a_cell_is_measured_in_a_process_of_its_own_and_stopped_at_its_limit(monkeypatch):
+
+@pytest.fixture(autouse=True)
+def this_tree(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", source_environment()["PYTHONPATH"])
-    assert float(bench.cell("refiner", (64, 64), "torch", "float32", "cpu", 120)) > 0
-    assert bench.cell("refiner", (64, 64), "torch", "float32", "cpu", 0.01) == "> 0 s"
-    assert bench.cell("hstsg", (64, 64), "onnx", "float32", "cpu", 120) == "no export"
 
 
-@pytest.mark.parametrize("name", ["hstsg-compact", "rvm"])
-@pytest.mark.parametrize("precision", ["float32", "fast"])
-def test_networks_run_in_both_precisions(name, precision):
-    assert bench.frames_a_second(name, (64, 96), "torch", precision, "cpu") > 0
+def test_a_column_is_measured_in_a_process_of_its_own_and_stopped_at_its_limit():
+    assert all(cell > 0 for cell in bench.column("refiner", "torch", "float32", SMALL))
+    assert bench.column("refiner", "torch", "float32", replace(SMALL, limit=0.001)) == ["not ready"] * 2
+
+
+def heard(*told, sizes=((8, 8), (9, 9)), limit=0.05):
+    lines = queue.Queue()
+    for text in told:
+        lines.put(text)
+    return bench._heard(lines, bench.Asked(sizes=sizes, limit=limit))
+
+
+def test_what_a_process_told_before_it_was_stopped_is_kept():
+    assert heard("ready", "first 0.5", "rate 4", "first 1.0", "rate 2.5") == [4.0, 2.5]
+    assert heard("ready", "first 0.5", "rate 4", "first 8.0") == [4.0, "0.125 (first)"]
+    assert heard("ready", "first 0.5", "rate 4") == [4.0, "> 0 s"]
+    # A larger size is not tried after one that was too large.
+    assert heard("ready") == ["> 0 s", "> 0 s"]
+    assert heard("ready", "first 0.5", "") == ["failed", "failed"]
+    assert heard("") == ["failed", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "runtime", "precision"),
+    [("hstsg-compact", "torch", "fast"), ("rvm", "torch", "float32"), ("refiner", "onnx", "float32")],
+)
+def test_a_network_tells_its_first_frame_and_its_rate(name, runtime, precision, capsys):
+    bench.tell(name, runtime, precision, replace(SMALL, sizes=((64, 96),)))
+    told = [text.split()[0] for text in capsys.readouterr().out.splitlines()]
+    assert told == ["ready", "first", "rate"]
 
 
 def test_the_method_and_the_bare_network_are_timed_on_the_same_frames():
-    found = bench.compared((64, 96), "cpu")
+    found = bench.compared((64, 96), SMALL, pairs=3)
     assert found["method"] > 0
     assert found["bare"] > 0
+    assert found["share"] > -1
+
+
+ROW = {"network": "refiner", "size": "64x48", "torch float32": 3.25, "torch fast": "> 60 s", "onnx float32": 0.012}
 
 
 def test_the_table_shows_what_was_measured_and_what_was_not():
-    cells = {"torch float32": 3.25, "torch fast": "> 60 s", "onnx float32": "no export"}
-    rows = [
-        {"network": "rvm", "size": "512x512", **cells},
-        {"network": "rvm", "size": "512x512", "method": 0.21, "bare": 0.2},
+    assert bench.head().split() == [
+        "frames",
+        "a",
+        "second",
+        "size",
+        "torch",
+        "float32",
+        "torch",
+        "fast",
+        "onnx",
+        "float32",
     ]
-    lines = bench.table(rows).splitlines()
-    assert lines[0].split() == ["frames", "a", "second", "size", "torch", "float32", "torch", "fast", "onnx", "float32"]
-    assert lines[1].split() == ["rvm", "512x512", "3.25", ">", "60", "s", "no", "export"]
-    assert lines[2] == "rvm 512x512: 0.210 s a frame through the method, 0.200 s bare: +5.0 %"
+    assert bench.line(ROW).split() == ["refiner", "64x48", "3.25", ">", "60", "s", "0.012"]
+    rvm = {"network": "rvm", "size": "512x512", "method": 0.21, "bare": 0.2, "share": 0.05}
+    assert bench.line(rvm) == "rvm 512x512: 0.210 s a frame through the method, 0.200 s bare: +5.0 %"
+
+
+def test_rows_that_were_kept_are_not_measured_again(tmp_path, capsys):
+    kept = tmp_path / "rows.jsonl"
+    kept.write_text(json.dumps(ROW) + "\n")
+    assert cli.main(["bench", "--networks", "refiner", "--sizes", "64x48", "--keep", str(kept)]) == 0
+    assert capsys.readouterr().out.splitlines() == [bench.head(), bench.line(ROW)]
+    assert len(kept.read_text().splitlines()) == 1
+
+
+def test_a_network_that_there_is_not_is_refused_with_the_known_ones(capsys):
+    assert cli.main(["bench", "--networks", "rvn"]) != 0
+    assert "there is no such network; known: amm" in capsys.readouterr().err

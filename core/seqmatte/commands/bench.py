@@ -12,6 +12,8 @@ examples:
   seqmatte bench
   seqmatte bench --size 1920x1080 --frames 20 --memory 20,200
   seqmatte bench --networks
+  seqmatte bench --networks rvm,gca --sizes 512x512 --limit 20
+  OMP_NUM_THREADS=1 seqmatte bench --networks --clock cpu --keep networks.jsonl
 
 Everything is a ratio within one run: to one medium DIS flow each way plus one EXR read plus one EXR write.
 """
@@ -22,22 +24,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=int, default=8, help="length of the shot; default: 8")
     parser.add_argument("--recipe", default="auto", help="default: auto")
     parser.add_argument("--memory", metavar="LENGTHS", help="also peak memory for shots of these lengths, as 20,200")
-    parser.add_argument("--networks", action="store_true", help="time the networks instead")
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu or cuda; default: auto")
+    parser.add_argument(
+        "--networks", nargs="?", const="", metavar="NAMES", help="time the networks instead: all, or these, as rvm,gca"
+    )
+    parser.add_argument("--sizes", default="512x512,1920x1080", metavar="SIZES", help="of the networks' frames")
+    parser.add_argument("--limit", type=float, default=60.0, metavar="SECONDS", help="for a network at a size")
+    parser.add_argument(
+        "--clock",
+        choices=("wall", "cpu"),
+        default="wall",
+        help="cpu: the processor's time of one thread, for a machine that others use too",
+    )
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="rows as JSON, one a line; goes on from those there")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.epilog = EPILOG
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.networks:
-        from seqmatte import network_benchmark
-
-        rows = network_benchmark.measure(args.device)
-        print(json.dumps(rows, indent=1) if args.json else network_benchmark.table(rows))
+    if args.networks is not None:
+        _networks(args)
         return 0
     with tempfile.TemporaryDirectory(prefix="seqmatte-bench-") as folder:
         _recipe(args, Path(folder))
     return 0
+
+
+def _networks(args: argparse.Namespace) -> None:
+    """Each row as it is measured."""
+    from seqmatte import network_benchmark as bench
+
+    names = tuple(name for name in args.networks.split(",") if name)
+    _refuse_strange(names)
+    sizes = tuple(size_from(text)[::-1] for text in args.sizes.split(","))
+    known = [json.loads(text) for text in _lines(args.keep)]
+    if not args.json:
+        print(bench.head(), flush=True)
+    for row in bench.measure(bench.Asked(names, sizes, args.device, args.clock, args.limit), known):
+        print(json.dumps(row) if args.json else bench.line(row), flush=True)
+        if args.keep and row not in known:
+            with args.keep.open("a", encoding="utf-8") as kept:
+                kept.write(json.dumps(row) + "\n")
+
+
+def _lines(path: Path | None) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path and path.exists() else []
+
+
+def _refuse_strange(names: tuple[str, ...]) -> None:
+    from seqmatte import networks
+
+    for name in names:
+        if name not in networks.names():
+            raise ValueError(f"--networks {name}: there is no such network; known: {', '.join(networks.names())}")
 
 
 def _recipe(args: argparse.Namespace, folder: Path) -> None:
@@ -62,5 +101,5 @@ def size_from(text: str) -> tuple[int, int]:
     try:
         width, height = (int(part) for part in text.lower().split("x"))
     except ValueError:
-        raise ValueError(f"--size {text}: write it as 1920x1080") from None
+        raise ValueError(f"{text!r} is no size; write it as 1920x1080") from None
     return width, height
