@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 VERSION = 1
 # What a graph is traced with. Its sizes are open all the same.
 _HEIGHT, _WIDTH = 96, 128
+# Larger graphs are left to onnxruntime's own optimizer: the exporter's takes minutes over them.
+_OPTIMIZED = 2000
 
 Options = Mapping[str, object]
 
@@ -73,7 +75,8 @@ def write(part: Part, path: Path) -> None:
         # Captured here: the exporter's own capture follows sizes that are halved over and over for minutes.
         captured = torch.export.export(part.eval(), given, dynamic_shapes=shapes, strict=False)
         names: Any = {"input_names": list(part.inputs), "output_names": list(part.outputs)}
-        program = torch.onnx.export(captured, **names, verbose=False, dynamo=True)
+        optimize = len(captured.graph.nodes) < _OPTIMIZED
+        program = torch.onnx.export(captured, **names, verbose=False, dynamo=True, optimize=optimize)
     assert program is not None
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.part")

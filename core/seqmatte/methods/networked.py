@@ -103,7 +103,10 @@ def plane(tensor: Tensor) -> Plane:
 
 def decided(alpha: Plane) -> Plane:
     """Confidence where a network tells none: how far alpha is from a half."""
-    return np.asarray(np.abs(2 * alpha - 1), np.float32)
+    # In one plane: at 4K, fresh memory costs more than the arithmetic.
+    sure = np.multiply(alpha, 2, dtype=np.float32)
+    sure -= 1
+    return np.abs(sure, out=sure)
 
 
 def normalised(picture: Tensor) -> Tensor:

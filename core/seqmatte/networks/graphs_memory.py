@@ -105,7 +105,7 @@ def hmmn_parts(network: Any, options: Options) -> dict[str, Part]:
     """memorise: a frame and its masks. step: logits over background and targets, and where cells went.
 
     all_: the frames read at 1/16, [K, ., T, h, w], the newest last; the rest of the first and the newest (once where
-    they are the same). places: [K, cells so far], none before the first step.
+    they are the same). places: [K, 1, cells so far], none before the first step.
     """
     coarse, fine = tuple(f"all_{name}" for name in ENTRY[:2]), ENTRY[2:]
 
@@ -115,8 +115,8 @@ def hmmn_parts(network: Any, options: Options) -> dict[str, Part]:
     def step(frame: Tensor, *held: Tensor) -> Sequence[Tensor]:
         *entry, places = held
         every = hmmn.Entry(*entry)
-        chances, chain = network.read(frame, every, every, hmmn.Chain(places, every.k4.shape[2]))
-        return aggregated(chances), chain.places
+        chances, chain = network.read(frame, every, every, hmmn.Chain(places[:, 0], every.k4.shape[2]))
+        return aggregated(chances), chain.places.unsqueeze(1)
 
     def first(height: int, width: int) -> Sequence[Tensor]:
         return picture(3, height, width), _masks(height, width)
@@ -125,7 +125,7 @@ def hmmn_parts(network: Any, options: Options) -> dict[str, Part]:
         frame, masks = first(height, width)
         entry = [torch.cat((x, x), 2) for x in memorise(frame, masks)]
         cells = frame.shape[-2] // 16 * (frame.shape[-1] // 16)
-        return frame, *entry, torch.arange(2 * cells).remainder(cells).expand(2, -1)
+        return frame, *entry, torch.arange(2 * cells).remainder(cells).expand(2, 1, -1)
 
     taken, given = ("frame", *coarse, *fine, "places"), ("logits", "next_places")
     return {

@@ -199,7 +199,9 @@ def _side_by_side(entries: Sequence[Entry]) -> Entry:
 
 def _grid(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
     cells = torch.arange(height * width, device=device)
-    return torch.div(cells, width, rounding_mode="floor"), cells % width
+    rows = torch.div(cells, width, rounding_mode="floor")
+    # Not the remainder, which cannot be exported for a width that is open.
+    return rows, cells - rows * width
 
 
 def _moved(scores: Tensor, height: int, width: int) -> Tensor:
