@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ from . import export
 from .record import Record
 from .seqlink import FramePath, FrameRange, Shot
 
-_RESULT = re.compile(r"matte\.(\d+)\.exr")
+_RESULT = re.compile(r"matte\.(-?\d{4,})\.exr")
 
 
 def begin(record: Record, folder: str, shot: Shot, guides: Mapping[int, str]) -> None:
@@ -63,9 +64,32 @@ def give_away(record: Record, frames: FrameRange) -> None:
     record.stale = ""
 
 
+def clear(folder: str, uid: str) -> None:
+    """Deletes the results of a node and what was written to make them, and nothing else. Raises OSError."""
+    for name, ours in _written(uid).items():
+        place = os.path.join(folder, name)
+        for file in os.listdir(place) if os.path.isdir(place) else ():
+            if re.fullmatch(rf"({ours})(\.\d+\.part)?", file):  # a part is left where Blender was killed
+                os.remove(os.path.join(place, file))
+        if name:
+            with contextlib.suppress(OSError):  # it was not there, or something of the artist's is in it
+                os.rmdir(place)
+
+
+def _written(uid: str) -> dict[str, str]:
+    """What a node's files are called, by folder. All that is exported is known by its bytes: written anew it is the
+    same to the cache, so it need not stay."""
+    return {
+        "plate": rf"plate\.{uid}\.\d+\.exr",
+        "guides": r"-?\d+\.[0-9a-f]{16}\.exr",
+        "farm": r"(template|parameter_values|asset_references|shot)\.json",
+        "": rf"(record|shot)\.json|{_RESULT.pattern}",
+    }
+
+
 def _drop_strays(folder: str, frames: FrameRange) -> None:
     """Removes results outside the range: Blender would show the one just before it."""
     for name in os.listdir(folder):
-        found = _RESULT.match(name)
+        found = _RESULT.fullmatch(name)
         if found and int(found[1]) not in frames:
             os.remove(os.path.join(folder, name))

@@ -97,6 +97,11 @@ def results(group: Any) -> FramePath:
     return FramePath(os.path.join(folder(group), PATTERN))
 
 
+def exported(group: Any) -> FramePath:
+    """The files of a plate that the engine cannot read itself. They bear the uid: no plate of an artist's does."""
+    return FramePath(os.path.join(folder(group), "plate", f"plate.{group.seqmatte.uid}.####.exr"))
+
+
 def set_folder(group: Any, path: str) -> None:
     """Results go to, and are read from, another folder; "//" is that of the .blend."""
     image = group.nodes[RESULT].image

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The buttons that make nodes and keys, look at results, and test the engine. Scripts can press them too."""
 
-import os
-import shutil
 from typing import Any
 
 import bpy
 from bpy.props import StringProperty
 
-from . import compositor, node, scene, session, status
+from . import compositor, delivery, node, scene, session, status
 from .on_node import OnNode
 from .seqlink import FrameRange, settings
 from .seqlink.client import Worker, WorkerError
@@ -143,7 +141,8 @@ class SEQMATTE_OT_clear(OnNode, bpy.types.Operator):
             return {"CANCELLED"}
         group = matte.node_tree
         session.drop(group.seqmatte.uid)
-        _clear(group)
+        if node.folder(group):
+            delivery.clear(node.folder(group), group.seqmatte.uid)
         group.nodes[node.RESULT].frame_duration = 1
         status.forget()
         node.reload(group)
@@ -221,20 +220,6 @@ def _take_range(matte: Any) -> bool:
     if frames:
         matte.node_tree.seqmatte.start, matte.node_tree.seqmatte.end = frames[0], frames[-1]
     return bool(frames)
-
-
-def _clear(group: Any) -> None:
-    """Removes what we wrote into the folder, and nothing else."""
-    folder = node.folder(group)
-    if not folder:
-        return
-    for frame in node.results(group).frames():
-        os.remove(node.results(group).path(frame))
-    for name in ("guides", "plate", "farm"):
-        shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
-    for name in ("record.json", "shot.json"):
-        if os.path.exists(os.path.join(folder, name)):
-            os.remove(os.path.join(folder, name))
 
 
 CLASSES = (

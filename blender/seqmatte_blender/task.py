@@ -102,7 +102,7 @@ def made(kind: str, owner: Any, matte: Any, first: int | None = None, elsewhere:
     node.own(matte)
     group = matte.node_tree
     settings, folder = group.seqmatte, node.folder(group)
-    files = plate.path or FramePath(os.path.join(folder, "plate", "plate.####.exr"))
+    files = plate.path or node.exported(group)
     size = export.picture_size(files.path(frames[0] + plate.shift)) if plate.path else (0, 0)
     asked = FrameRange(frame for frame in frames if first is None or frame >= first)
     if not asked:

@@ -140,6 +140,10 @@ class Gate:
         for frame in frames:
             (self.folder / str(frame)).touch()
 
+    def close(self) -> None:
+        for frame in self.folder.iterdir():
+            frame.unlink()
+
     def open_once_heard(self, *frames: int) -> None:
         """Opens when the engine has heard what Blender wants of it now: it reads in order."""
         part("session").pump()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -166,20 +167,44 @@ def test_results_outside_a_shortened_range_are_removed_so_that_none_is_shown(com
     assert sorted(comp.digests()) == [1004, 1005]
 
 
-def test_clear_removes_what_we_wrote_and_nothing_else(comp: rig.Comp, head):
+def test_clear_removes_what_we_wrote_and_nothing_else_and_a_solve_finds_the_results_in_the_cache(
+    tmp_path: Path, gate: rig.Gate
+):
+    comp = rig.Comp(tmp_path, count=3, seed=13)
+    flip = comp.tree.nodes.new("CompositorNodeFlip")
+    comp.tree.links.new(comp.plate.outputs["Image"], flip.inputs["Image"])
+    comp.tree.links.new(flip.outputs["Image"], comp.matte.inputs["Image"])
+    comp.key(1001, source="MASK", mask=rig.mask("Head", comp.disc(1001)))
+    folder = comp.result(1001).parent
+    strangers = ("notes.txt", "matte.1.exr", "matte.1001.exr.old", "plate/plate.1001.exr", "guides/1001.exr")
+    for name in (*strangers, "farm/template.json.old"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("the artist's")
+    theirs = files(folder)
+    assert bpy.ops.seqmatte.farm(node=comp.matte.name) == {"FINISHED"}
+    gate.open(*comp.frames)
+    comp.solve()
+    before = comp.digests()
+    assert len(before) == 3 and len(files(folder)) == len(theirs) + 3 + 3 + 1 + 4 + 2
+    (folder / f"{comp.result(1001).name}.4242.part").write_text("what a killed Blender leaves")
+    bpy.ops.seqmatte.clear(node=comp.matte.name)
+    assert files(folder) == theirs and comp.status.word == "not solved"
+    gate.close()
+    job = comp.begin()
+    rig.until(job, lambda: job.over)
+    assert comp.digests() == before and comp.status.word == "ready"
+
+
+def test_clear_leaves_no_empty_folder_of_ours(comp: rig.Comp, head):
     comp.key(1001)
     comp.solve()
     folder = comp.result(1001).parent
-    (folder / "notes.txt").write_text("the artist's")
+    assert (folder / "guides").is_dir()
     bpy.ops.seqmatte.clear(node=comp.matte.name)
-    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
-    assert comp.status.word == "not solved"
+    assert not list(folder.iterdir())
 
 
-def test_after_clear_a_solve_finds_the_results_in_the_engines_cache(comp: rig.Comp, head):
-    comp.key(1001)
-    comp.solve()
-    before, cached = comp.digests(), comp.record().source
-    bpy.ops.seqmatte.clear(node=comp.matte.name)
-    comp.solve()
-    assert comp.digests() == before and comp.record().source == cached
+def files(folder: Path) -> dict[str, str]:
+    """Every file below a folder, with its digest."""
+    there = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in there}
