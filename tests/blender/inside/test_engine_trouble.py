@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import random
+import shutil
+import signal
 from pathlib import Path
 
 import bpy
 import pytest
 import rig
+from paper import drawn
 
 
 @pytest.fixture
@@ -62,20 +66,41 @@ def test_a_frame_that_fails_is_named_and_the_frames_before_it_stay(keyed: rig.Co
     assert keyed.scene.frame_current == 1004
 
 
-def test_an_engine_that_is_killed_while_it_works_fails_the_job_and_a_second_solve_finishes(
-    tmp_path: Path, gate: rig.Gate
+def test_killed_at_20_random_moments_blender_goes_on_and_a_second_solve_gives_the_same_bytes(
+    tmp_path: Path, gate: rig.Gate, monkeypatch: pytest.MonkeyPatch
 ):
-    keyed = rig.Comp(tmp_path, seed=8)
-    keyed.key(1001, source="MASK", mask=rig.mask("Head", keyed.disc(1001)))
-    gate.open(1001, 1002)
-    job = keyed.begin()
-    rig.until(job, lambda: keyed.digests())
-    os.kill(rig.part("session").worker().pid, 9)
-    rig.until(job, lambda: job.over)
-    assert job.phase == "failed" and "signal 9" in job.record.message
-    gate.open(*keyed.frames)
-    keyed.solve()
-    assert keyed.status.word == "ready" and len(keyed.digests()) == len(keyed.frames)
+    """Some moments are at the engine's start, the others after a random number of frames have come."""
+    monkeypatch.setenv("SEQMATTE_CACHE", str(tmp_path / "cache"))
+    chance, session = random.Random(8), rig.part("session")
+    comp = rig.Comp(tmp_path, seed=8, width=32, height=24)
+    comp.key(1001, source="MASK", mask=rig.mask("Head", comp.disc(1001)))
+    gate.open(*comp.frames)
+    comp.solve()
+    undisturbed = comp.digests()
+    assert len(undisturbed) == len(comp.frames)
+    for moment in range(20):
+        gate.close()
+        shutil.rmtree(tmp_path / "cache")  # emptying it would spare what a killed job had leased
+        assert bpy.ops.seqmatte.clear(node=comp.matte.name) == {"FINISHED"} and not comp.digests()
+        reached = chance.randrange(1, len(comp.frames))
+        come = chance.randrange(reached)
+        gate.open(*comp.frames[:reached])
+        if moment % 4 == 0:
+            session.stop()
+        job = comp.begin()
+        if moment % 4 == 0:
+            rig.until(job, lambda: session.worker().pid)
+        else:
+            rig.until(job, lambda j=job, n=come: j.phase == "solving" and len(comp.digests()) >= n)
+        os.kill(session.worker().pid, signal.SIGKILL)
+        rig.until(job, lambda j=job: j.over)
+        kept = comp.digests()
+        assert comp.status.word == "failed" and "killed by signal 9" in comp.status.message
+        assert any("killed by signal 9" in line for line in drawn())
+        assert kept.items() <= undisturbed.items() and len(kept) <= reached
+        gate.open(*comp.frames)
+        comp.solve()
+        assert comp.status.word == "ready" and comp.digests() == undisturbed
 
 
 def test_an_engine_that_does_not_answer_is_ended_by_a_second_cancel(keyed: rig.Comp, broken_engine):
