@@ -111,9 +111,11 @@ def _heard(lines: queue.Queue[str], asked: Asked) -> list[float | str]:
         return ["not ready"] * len(asked.sizes)
     for _ in asked.sizes:
         cells.append(_cell(lines, asked.limit))
-        if cells[-1] == "failed" or isinstance(cells[-1], str):
-            break
-    return cells + cells[-1:] * (len(asked.sizes) - len(cells))
+        if isinstance(cells[-1], str):
+            # What a process does after its limit is not waited for; a larger size would not fare better.
+            rest = "failed" if cells[-1] == "failed" else f"> {asked.limit:.0f} s"
+            return cells + [rest] * (len(asked.sizes) - len(cells))
+    return cells
 
 
 def _cell(lines: queue.Queue[str], limit: float) -> float | str:

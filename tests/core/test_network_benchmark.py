@@ -36,6 +36,7 @@ def test_what_a_process_told_before_it_was_stopped_is_kept():
     assert heard("ready", "first 0.5", "rate 4") == [4.0, "> 0 s"]
     # A larger size is not tried after one that was too large.
     assert heard("ready") == ["> 0 s", "> 0 s"]
+    assert heard("ready", "first 0.5") == ["2.000 (first)", "> 0 s"]
     assert heard("ready", "first 0.5", "") == ["failed", "failed"]
     assert heard("") == ["failed", "failed"]
 
