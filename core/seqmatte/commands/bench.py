@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from pathlib import Path
 
@@ -14,8 +15,10 @@ examples:
   seqmatte bench --networks
   seqmatte bench --networks rvm,gca --sizes 512x512 --limit 20
   OMP_NUM_THREADS=1 seqmatte bench --networks --clock cpu --keep networks.jsonl
+  seqmatte bench --quality 24 --recipe flow-closed-form,auto
 
-Everything is a ratio within one run: to one medium DIS flow each way plus one EXR read plus one EXR write.
+--quality scores recipes on generated shots that no training saw, beside the plain chain of a compositor.
+Of time, everything is a ratio within one run: to one medium DIS flow each way plus one EXR read plus one EXR write.
 """
 
 
@@ -24,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=int, default=8, help="length of the shot; default: 8")
     parser.add_argument("--recipe", default="auto", help="default: auto")
     parser.add_argument("--memory", metavar="LENGTHS", help="also peak memory for shots of these lengths, as 20,200")
+    parser.add_argument("--quality", type=int, metavar="SHOTS", help="score recipes on so many unseen shots instead")
+    parser.add_argument("--guides", type=int, default=1, help="masks a shot has, with --quality; default: 1")
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu or cuda; default: auto")
     parser.add_argument(
         "--networks", nargs="?", const="", metavar="NAMES", help="time the networks instead: all, or these, as rvm,gca"
@@ -46,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         _networks(args)
         return 0
     with tempfile.TemporaryDirectory(prefix="seqmatte-bench-") as folder:
-        _recipe(args, Path(folder))
+        (_quality if args.quality else _recipe)(args, Path(folder))
     return 0
 
 
@@ -94,6 +99,19 @@ def _recipe(args: argparse.Namespace, folder: Path) -> None:
     print(benchmark.table(timing, args.recipe))
     for frames, peak in peaks.items():
         print(f"peak memory, {frames} frames: {peak / 2**20:.0f} MiB")
+
+
+def _quality(args: argparse.Namespace, folder: Path) -> None:
+    """Each shot as it is done, then the table with means."""
+    from seqmatte import quality_benchmark as quality
+    from seqmatte.device import Device
+
+    trials = quality.unseen(args.quality, max(2, args.frames), 256, args.guides)
+    rows = []
+    for row in quality.compared(trials, args.recipe.split(","), folder, Device(args.device)):
+        rows.append(row)
+        print(row[0], *(f"{name} {found['MAD']:.1f}" for name, found in row[1].items()), file=sys.stderr, flush=True)
+    print(json.dumps(dict(rows), indent=1) if args.json else quality.table(rows))
 
 
 def size_from(text: str) -> tuple[int, int]:

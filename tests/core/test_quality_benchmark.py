@@ -1,0 +1,43 @@
+"""The yardstick of quality: the plain chain is what it says, and recipes are scored on shots of their own truth."""
+
+from itertools import islice
+
+import numpy as np
+
+from seqmatte import quality_benchmark as quality
+from seqmatte.cli import main
+
+
+def test_unseen_shots_are_the_same_each_time_and_composite_exactly_what_their_mask_shows():
+    first, again = (next(quality.unseen(1, 3, 64, guides=2)) for _ in range(2))
+    assert sorted(first.masks) == [0, 2]
+    for one, other in zip(first.plates, again.plates, strict=True):
+        assert np.array_equal(one, other)
+    inside = first.truth[0][first.masks[0] > 0.5]
+    assert inside.mean() > 0.6
+
+
+def test_the_plain_chain_keeps_a_still_subject_and_walks_back_from_a_later_guide():
+    trial = next(quality.unseen(1, 3, 64))
+    still = quality.Trial("still", [trial.plates[0]] * 3, [trial.truth[0]] * 3, {1: trial.masks[0]})
+    walked = quality.plain_chain(still)
+    found = quality.figures(walked, still.truth)
+    nothing = quality.figures([np.zeros_like(alpha) for alpha in still.truth], still.truth)
+    assert found["MAD"] < 0.7 * nothing["MAD"]
+    assert np.array_equal(walked[0], walked[2])
+
+
+def test_recipes_are_scored_on_the_engines_own_results(tmp_path):
+    shots = islice(quality.unseen(4, 3, 64), 1, 2)
+    ((name, found),) = quality.compared(shots, ["flow-closed-form"], tmp_path, quality.Device("cpu"))
+    assert name == "unseen 2"
+    assert set(found) == {quality.PLAIN, "flow-closed-form"}
+    assert all(np.isfinite(value) and value >= 0 for figures in found.values() for value in figures.values())
+    assert len(list(tmp_path.glob("0/plate.*.exr"))) == 3
+
+
+def test_the_command_prints_a_table_with_shares_of_the_plain_chain(capsys):
+    assert main(["bench", "--quality", "1", "--frames", "2", "--recipe", "flow-closed-form"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].startswith("of the plain chain")
+    assert lines[-1].split()[4:9] == ["1.00", "/", "1.00", "/", "1.00"]
