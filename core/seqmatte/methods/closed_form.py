@@ -152,6 +152,9 @@ def _wanted(trimap: Layer, guidance: float) -> Wanted:
     if not trimap.has("alpha"):
         return Wanted(unknown, known, band, np.zeros_like(band))
     confidence = trimap["confidence"] if trimap.has("confidence") else np.full_like(band, 0.5)
+    # An artist's own alpha comes with all confidence, and stays as it is.
+    given = unknown & (confidence >= 1)
+    unknown, known = unknown & ~given, np.where(given, trimap["alpha"], known)
     # 0 at no confidence, 1 at a half, and so much at 1 that the guess stands.
     sureness = confidence / (1 - confidence).clip(1e-5)
     return Wanted(unknown, known, trimap["alpha"], np.where(unknown, guidance * sureness, 0).astype(np.float32))

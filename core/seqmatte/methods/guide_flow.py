@@ -240,6 +240,7 @@ def _placed(walk: Walk, view: View, guided: bool) -> Layer:
     if given is not None and kind != "mask":
         whole = guide.from_trimap(given[kind])
         shown, alpha = whole.trimap(), whole.alpha if kind == "alpha" else alpha
+        confidence = np.ones_like(confidence) if kind == "alpha" else confidence
     else:
         shown = guide.placed(walk.band, size)
     unknown = shown == 0.5
