@@ -36,7 +36,7 @@ def filled(network: str, folder: Path, form: str | None = None) -> str:
 
 def filled_for(name: str, folder: Path) -> dict[str, str]:
     """Weights for every network of a recipe, by network."""
-    kinds = [recipe.method_class(step) for step in recipe.RECIPES[name].steps]
+    kinds = [recipe.method_class(step) for step in recipe.RECIPES[name].methods]
     return {kind.network: filled(kind.network, folder) for kind in kinds if issubclass(kind, Networked)}
 
 

@@ -21,11 +21,18 @@ SOURCES = ("plate", "guide", "clean")
 
 @dataclass(frozen=True)
 class Recipe:
-    """steps: method names, later ones reading what earlier ones make; the last makes the matte."""
+    """steps: method names, later ones reading what earlier ones make; the last makes the matte.
+
+    "closed_form as solved": what the method makes goes by that name, so that another may make an "alpha" of it.
+    """
 
     name: str
     steps: tuple[str, ...]
     summary: str
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        return tuple(step.partition(" as ")[0] for step in self.steps)
 
 
 RECIPES: Mapping[str, Recipe] = {
@@ -38,11 +45,13 @@ RECIPES: Mapping[str, Recipe] = {
         ),
         Recipe(
             "hstsg-compact",
-            ("hstsg_compact", "refiner", "refine"),
-            "Our own small network with a memory of guided and recent frames, mended at full size; weights shipped.",
+            ("hstsg_compact", "closed_form", "refine"),
+            "Our own small network with a memory of guided and recent frames, and closed form; weights shipped.",
         ),
         Recipe(
-            "flow-refiner", ("guide_flow", "refiner", "refine"), "Optical flow, mended at full size by our refiner."
+            "combined",
+            ("guide_flow", "closed_form as solved", "hstsg_compact as guess", "refiner", "refine"),
+            "Both of the above, weighed against each other pixel by pixel by our refiner; weights shipped.",
         ),
         Recipe("flow-gca", ("guide_flow", "gca", "refine"), "Optical flow and GCA matting."),
         Recipe("flow-fba", ("guide_flow", "fba", "refine"), "Optical flow and FBA matting, with FBA's own foreground."),
@@ -106,13 +115,16 @@ def method_class(name: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-def _method(name: str, shot: Shot) -> Method:
+def _method(step: str, shot: Shot) -> Method:
+    name, _, layer = step.partition(" as ")
     kind = method_class(name)
     try:
         params = parse(kind.Params, shot.params.get(name, {}), name)
     except ValueError as error:
         raise ShotError(str(error), field="params") from None
     made: Method = kind(params)
+    if layer:
+        made.makes = layer
     if isinstance(made, Networked):
         made.weights = weights.find(made.network, made.variant, shot.weights.get(made.network))
         made.runtime = shot.runtime

@@ -92,7 +92,7 @@ def test_added_weights_serve_a_process_of_its_own(overscanned, own_home, tmp_pat
     check_files(overscanned, tmp_path)
 
 
-WANTING = [name for name in RECIPES if name not in ("hstsg-compact", "flow-refiner")]
+WANTING = [name for name in RECIPES if name not in ("hstsg-compact", "combined")]
 
 
 @pytest.mark.parametrize("name", WANTING)
@@ -100,7 +100,7 @@ def test_without_weights_a_recipe_says_which_file_to_get(name, overscanned, tmp_
     monkeypatch.setenv("SEQMATTE_HOME", str(tmp_path / "home"))
     assert cli.main(words_for(name, overscanned, tmp_path)) == WeightsError.code
     network = next(
-        kind.network for kind in map(recipe.method_class, recipe.RECIPES[name].steps) if issubclass(kind, Networked)
+        kind.network for kind in map(recipe.method_class, recipe.RECIPES[name].methods) if issubclass(kind, Networked)
     )
     said = capsys.readouterr().err
     assert f"there are no weights for {network}" in said

@@ -31,7 +31,7 @@ def stocked(tmp_path_factory):
         torch.manual_seed(5)
         network = networks.build(name)
         if name == "refiner":
-            torch.nn.init.normal_(network.leave[1].weight, std=0.05)
+            torch.nn.init.normal_(network.leave.weight, std=0.05)
         files[name] = str(folder / f"{name}.pth")
         torch.save(network.state_dict(), files[name])
     yield files

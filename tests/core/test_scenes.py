@@ -8,7 +8,6 @@ import torch
 from seqmatte.networks.hstsg_compact import guide_planes
 from seqmatte.training import guides_drawn
 from seqmatte.training.batches import turned
-from seqmatte.training.degrade import coarse_alpha
 from seqmatte.training.scenes import Clips, Poses, shoot, splat
 from seqmatte.training.subjects import Curves
 from seqmatte.training.textures import PAINTERS, Dice, palette
@@ -130,10 +129,3 @@ def test_a_second_showing_keeps_truth_and_plate_together(clips):
     assert not torch.equal(shown.plate, clips.plate)
     near = (shown.guide[:, :1] > 0.25).float() - (shown.alpha[:, 0] > 0.5).float()
     assert (near.abs().mean((1, 2, 3)) < 0.35).all()
-
-
-def test_a_spoilt_alpha_is_the_truth_outside_its_band(clips):
-    truth, plate = clips.alpha.flatten(0, 1), clips.plate.flatten(0, 1)
-    coarse, band = coarse_alpha(truth, plate, seed=1)
-    assert torch.equal(coarse[band == 0], truth[band == 0])
-    assert (coarse - truth).abs().mean() > 0.002

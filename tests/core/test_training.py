@@ -13,22 +13,25 @@ import torch
 
 from seqmatte.errors import SeqmatteError, WeightsError
 from seqmatte.networks import hstsg_compact, refiner
-from seqmatte.training import checkpoints, course, lessons, sheet, stages, train
+from seqmatte.training import checkpoints, course, lessons, sheet, stages, train, walks
 from seqmatte.training.scenes import shoot
 from seqmatte.training.unroll import over_clips
 
 TINY = course.Round(64, 2, 2)
+POOL = course.Pool((TINY,), 2)
 
 
 def tiny_network():
-    return refiner.build(width=8)
+    return refiner.build((8, 8, 8, 8))
 
 
 @pytest.fixture
 def tiny(monkeypatch):
     taught = stages.COURSES["refiner"]
     stage = replace(taught.stages[0], steps=8, rounds=(TINY,))
-    monkeypatch.setitem(stages.COURSES, "tiny", replace(taught, build=tiny_network, stages=(stage,), check=TINY))
+    monkeypatch.setitem(
+        stages.COURSES, "tiny", replace(taught, build=tiny_network, stages=(stage,), check=TINY, pool=POOL)
+    )
 
 
 def settings(folder, **values):
@@ -78,8 +81,10 @@ def test_a_signal_ends_a_run_with_its_steps_saved(tmp_path):
         "from seqmatte.training import course, stages, train",
         "taught = stages.COURSES['refiner']",
         "shape = course.Round(64, 2, 2)",
+        "pool = course.Pool((shape,), 2)",
         "stage = replace(taught.stages[0], steps=100000, rounds=(shape,))",
-        "tiny = replace(taught, build=lambda: refiner.build(8), stages=(stage,), check=shape)",
+        "small = lambda: refiner.build((8, 8, 8, 8))",
+        "tiny = replace(taught, build=small, stages=(stage,), check=shape, pool=pool)",
         "stages.COURSES['tiny'] = tiny",
         "ask = lambda line: os.kill(os.getpid(), signal.SIGTERM)",
         "train.train(train.Settings('tiny', Path(sys.argv[1]), check_every=3, device='cpu'), ask)",
@@ -104,8 +109,10 @@ def test_two_processes_share_their_gradients_and_stay_equal(tmp_path):
         "from seqmatte.training import course, stages, train\n"
         "taught = stages.COURSES['refiner']\n"
         "shape = course.Round(64, 2, 2)\n"
+        "pool = course.Pool((shape,), 2)\n"
         "stage = replace(taught.stages[0], steps=3, rounds=(shape,))\n"
-        "stages.COURSES['tiny'] = replace(taught, build=lambda: refiner.build(8), stages=(stage,), check=shape)\n"
+        "small = lambda: refiner.build((8, 8, 8, 8))\n"
+        "stages.COURSES['tiny'] = replace(taught, build=small, stages=(stage,), check=shape, pool=pool)\n"
         "if __name__ == '__main__':\n"
         "    rank, world = train.joined()\n"
         "    torch.manual_seed(rank)\n"
@@ -204,20 +211,46 @@ def test_a_sure_guide_is_believed_in_memory():
     assert hstsg_compact.settled(alpha, drawn).unique().tolist() == pytest.approx([0.4])
 
 
-def test_the_refiner_leaves_everything_outside_the_band_alone_and_tiles_like_the_whole():
+def test_the_refiner_changes_only_what_is_free_and_sees_no_further_than_its_margin():
     torch.manual_seed(2)
-    network = refiner.build().eval()
-    torch.nn.init.normal_(network.leave[1].weight, std=0.05)
-    plate, alpha = torch.rand(1, 3, 64, 240), torch.rand(1, 1, 64, 240)
-    band = (torch.rand(1, 1, 64, 240) > 0.3).float()
+    network, wide = refiner.build().eval(), 2 * refiner.MARGIN + 160
+    torch.nn.init.normal_(network.leave.weight, std=0.05)
+    channels = {"plate": 3, "alpha": 1, "band": 2, "guess": 2, "around": 4, "likeness": 2}
+    seen = {name: torch.rand(1, count, 32, wide) for name, count in channels.items()}
+    seen["free"] = (torch.rand(1, 1, 32, wide) > 0.3).float()
+    cut = refiner.MARGIN + 160
     with torch.no_grad():
-        whole = network(plate, alpha, band)
-        left = network(*(x[..., :160] for x in (plate, alpha, band)))
-    assert torch.equal(whole[band == 0], alpha[band == 0])
-    assert (whole - alpha).abs().max() > 0.01
-    torch.testing.assert_close(
-        left[..., : 160 - refiner.MARGIN], whole[..., : 160 - refiner.MARGIN], rtol=1e-4, atol=1e-6
-    )
+        whole, left = network(**seen), network(**{name: x[..., :cut] for name, x in seen.items()})
+    assert torch.equal(whole[seen["free"] == 0], seen["alpha"][seen["free"] == 0])
+    assert (whole - seen["alpha"]).abs().max() > 0.01
+    torch.testing.assert_close(left[..., :160], whole[..., :160], rtol=1e-4, atol=1e-6)
+
+
+def test_the_refiner_begins_by_believing_closed_form():
+    clips = walks.walked(walks.shipped_memory(), 21, 1, 2, 64)
+    with torch.no_grad():
+        found = lessons.run_refiner(refiner.build().eval(), clips)
+    before = clips.opinions.alpha
+    assert (found - before).abs().mean() < 0.5 * (found - clips.opinions.guess[:, :, :1]).abs().mean()
+
+
+def test_a_pools_batches_are_the_same_again_and_a_second_turn_has_other_parts(tmp_path):
+    pool, shape = course.Pool((course.Round(64, 3, 2),), 2), course.Round(32, 2, 2)
+    first, again, later = (walks.pooled(pool, tmp_path, 1, number, shape) for number in (0, 0, 2))
+    assert first.plate.shape == (2, 2, 3, 32, 32)
+    assert first.opinions.around.shape == (2, 2, 4, 32, 32)
+    assert torch.equal(first.plate, again.plate)
+    assert torch.equal(first.opinions.alpha, again.opinions.alpha)
+    assert not torch.equal(first.plate, later.plate)
+    assert len(list(tmp_path.iterdir())) <= 2
+
+
+def test_walked_shots_turned_in_time_keep_their_neighbours(tmp_path):
+    shots = walks.walked(walks.shipped_memory(), 3, 4, 3, 64)
+    back = torch.tensor([True, False, True, False]).view(-1, 1, 1, 1)
+    around = shots.backwards(back).opinions.around
+    assert torch.equal(around[0, :, :2], shots.opinions.around[0, :, 2:])
+    assert torch.equal(around[1], shots.opinions.around[1])
 
 
 def test_the_shipped_networks_keep_to_their_sizes():
@@ -225,4 +258,4 @@ def test_the_shipped_networks_keep_to_their_sizes():
         return sum(p.numel() for p in network.parameters())
 
     assert count(hstsg_compact.build()) < 6_000_000
-    assert count(refiner.build()) < 500_000
+    assert count(refiner.build()) < 1_100_000

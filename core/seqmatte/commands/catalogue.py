@@ -47,7 +47,7 @@ def catalogue() -> dict[str, Any]:
 
     return {
         "recipes": [
-            {"name": found.name, "methods": list(found.steps), "summary": found.summary}
+            {"name": found.name, "methods": list(found.methods), "summary": found.summary}
             for found in recipe.RECIPES.values()
         ],
         "methods": [
@@ -91,7 +91,7 @@ def _print_recipes() -> None:
 
     print(f"{'auto':20} what measured best for the guides given: the default")
     for found in recipe.RECIPES.values():
-        print(f"{found.name:20} {found.summary}\n{'':20}   {' > '.join(found.steps)}")
+        print(f"{found.name:20} {found.summary}\n{'':20}   {' > '.join(found.methods)}")
 
 
 def _print_networks() -> None:

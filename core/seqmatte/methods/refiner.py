@@ -1,81 +1,172 @@
-"""Our refiner: a coarse alpha mended at full size inside its unknown band."""
+"""Our refiner: two opinions of a matte and its neighbours in time, weighed and mended at full size."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from seqlink.params import param
+from seqmatte.appearance import Colours
 from seqmatte.layer import Layer
-from seqmatte.method import Read, State, View
+from seqmatte.method import Frozen, Read, State, View, as_planes, guide_kind
 from seqmatte.methods.networked import Networked, NetworkParams, Plane, enlarged
-from seqmatte.methods.trimap_network import confidence
-from seqmatte.reach import PerFrame
+from seqmatte.reach import NearestKey
+from seqmatte.steady import Memory, carried, luma_of
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+# The opinions, in the order that the network takes them.
+SEEN = ("plate", "alpha", "band", "guess", "around", "likeness", "free")
+# Alphas this near 0 and 1 are sure; opinions that differ by more are apart.
+_SURE, _APART = 0.02, 0.1
+# Around an edge alpha may change within this share of the width.
+_NEAR = 0.01
+# A sure answer that both neighbours bring here with such trust stands, whatever the second opinion says.
+_STEADY, _WINDOW = 0.5, 15
 
 
 @dataclass(frozen=True)
 class RefinerParams(NetworkParams):
     tile: int = param(
-        768, low=384, high=8192, unit="px", advanced=True, help="Side of the tiles that a frame is taken in."
+        1536, low=768, high=8192, unit="px", advanced=True, help="Side of the tiles that a frame is taken in."
     )
 
 
 class Refiner(Networked):
-    """Trimap with a soft guess, and plate, to alpha: our small network at full size.
+    """Two opinions, "solved" (by closed form) and "guess" (of our memory network), and plate, to alpha.
 
-    Reads from the trimap layer "trimap", "alpha" and "confidence". Each pixel depends on what is near it alone, so
-    tiles that share twice the network's margin give what the whole frame gives.
+    Neighbouring frames' alphas are carried here along optical flow and weighed too. What an artist's trimap or alpha
+    is sure of stays. Each pixel depends on what is near it alone, so tiles that share twice the network's margin give
+    what the whole frame gives.
     """
 
     name: ClassVar[str] = "refiner"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     network: ClassVar[str] = "refiner"
     Params: ClassVar[type] = RefinerParams
 
     makes = "alpha"
-    reads = (Read("plate", space="encoded"), Read("trimap"))
-    reach = PerFrame()
+    reads = (
+        Read("plate", (-1, 0, 1), space="encoded"),
+        Read("guide"),
+        Read("trimap"),
+        Read("solved", (-1, 0, 1)),
+        Read("guess"),
+    )
+    # What subject and background look like is told by the guided frames.
+    reach = NearestKey(2)
 
     def __init__(self, params: RefinerParams) -> None:
         self.params = params
 
-    def start(self, guides: Sequence[View]) -> State:
-        return None
+    def start(self, guides: Sequence[View]) -> Colours:
+        return learnt(guides)
 
-    def step(self, state: State, view: View) -> tuple[State, Layer]:
-        trimap = view["trimap"]
-        known = trimap["trimap"]
-        unknown = (known > 0) & (known < 1)
-        # An artist's own alpha comes with all confidence, and stays.
-        band = unknown & (trimap["confidence"] < 1) if trimap.has("confidence") else unknown
-        guess = trimap["alpha"] if trimap.has("alpha") else known
-        alpha = np.where(unknown, guess, known).astype(np.float32)
-        if band.any():
-            found = self._mended(view["plate", 0, "encoded"], alpha, band.astype(np.float32))
-            alpha = np.where(band, found, alpha).astype(np.float32)
-        return None, self.alpha_layer(alpha, confidence(alpha, trimap))
+    def freeze(self, state: Colours) -> Frozen:
+        return {"subject": state.subject, "background": state.background}
 
-    def _mended(self, plate: Layer, alpha: Plane, band: Plane) -> Plane:
+    def thaw(self, frozen: Mapping[str, Any]) -> Colours:
+        return Colours(frozen["subject"], frozen["background"], frozen["background"])
+
+    def step(self, state: Colours, view: View) -> tuple[State, Layer]:
+        opinions = seen(view, state)
+        alpha = opinions["alpha"][0]
+        if opinions["free"].any():
+            found = self._weighed(opinions)
+            alpha = np.where(opinions["free"][0] > 0, found, alpha).astype(np.float32)
+        sure = _sure(alpha, opinions, view["solved"]["confidence"])
+        return state, self.alpha_layer(alpha, sure)
+
+    def _weighed(self, opinions: Mapping[str, Plane]) -> Plane:
         import torch
 
         from seqmatte.networks.refiner import MARGIN
         from seqmatte.tile import Tiling, tiled
 
-        inputs = torch.cat((self.picture(plate), self.tensor(np.stack((alpha, band), 2))), 1)
+        inputs = {name: torch.from_numpy(x).to(self.runner.device)[None] for name, x in opinions.items()}
 
         def run(rows: slice, columns: slice) -> Tensor:
-            x = inputs[..., rows, columns]
-            height, width = x.shape[-2:]
-            x = enlarged(x, 4)
-            made = self.runner.run("step", {"plate": x[:, :3], "alpha": x[:, 3:4], "band": x[:, 4:]})
-            return made["refined"][0, :, :height, :width]
+            size = (rows.stop - rows.start, columns.stop - columns.start)
+            cut = {name: enlarged(x[..., rows, columns], 16) for name, x in inputs.items()}
+            return self.runner.run("step", cut)["refined"][0, :, : size[0], : size[1]]
 
-        tiling = Tiling(self.params.tile // 4 * 4, overlap=2 * MARGIN, margin=MARGIN)
+        tiling = Tiling(self.params.tile // 16 * 16, overlap=2 * MARGIN, margin=MARGIN)
         with torch.inference_mode():
-            return np.asarray(tiled(tiling, inputs[0, 4] > 0, run)[0].cpu().numpy(), np.float32)
+            return np.asarray(tiled(tiling, inputs["free"][0, 0] > 0, run)[0].cpu().numpy(), np.float32)
+
+
+def learnt(guides: Sequence[View]) -> Colours:
+    """What colours subject and background have on the guided frames, where the artist was sure."""
+    plates = [guide["plate", 0, "encoded"].take("R", "G", "B") for guide in guides]
+    drawn = [guide["guide"].pixels[:, :, 0] for guide in guides]
+    return Colours.seen(plates, [one >= 1 - _SURE for one in drawn], [one <= _SURE for one in drawn])
+
+
+def seen(view: View, colours: Colours) -> dict[str, Plane]:
+    """What the network is shown of a frame, C x H x W each, by the names of `SEEN`."""
+    trimap, guess = view["trimap"], view["guess"]
+    alpha, plate = view["solved"]["A"], view["plate", 0, "encoded"].take("R", "G", "B")
+    around = np.concatenate([_brought(view, offset) for offset in (-1, 1)])
+    unknown = ((trimap["trimap"] > 0) & (trimap["trimap"] < 1)).astype(np.float32)
+    return {
+        "plate": as_planes(view["plate", 0, "encoded"], "R", "G", "B")[0],
+        "alpha": np.array(alpha[None], np.float32),
+        "band": np.stack((unknown, trimap["confidence"])).astype(np.float32),
+        "guess": np.stack((guess["alpha"], guess["confidence"])).astype(np.float32),
+        "around": around,
+        "likeness": np.stack((colours.likeness(plate), colours.met(plate))).astype(np.float32),
+        "free": _free(view, alpha, guess["alpha"], around)[None],
+    }
+
+
+def _brought(view: View, offset: int) -> Plane:
+    """A neighbour's alpha where it is now and the trust in it; this frame's own at a shot's ends and over a cut."""
+    alpha = view["solved"]["A"]
+    nothing = np.stack((alpha, np.zeros_like(alpha)))
+    if view.at(offset) == view.frame:
+        return nothing
+    luma, other = (luma_of(view["plate", at, "encoded"].take("R", "G", "B")) for at in (0, offset))
+    moved = carried(Memory(view["solved", offset]["A"], other), luma)
+    return nothing if moved is None else np.stack(moved)
+
+
+def _free(view: View, alpha: Plane, guess: Plane, around: Plane) -> Plane:
+    """1 where alpha may change: near an edge, and where the opinions differ and the first one is not steady.
+
+    Not where the artist was sure.
+    """
+    import cv2
+
+    soft = (alpha > _SURE) & (alpha < 1 - _SURE)
+    open_to_doubt = soft | ((np.abs(alpha - guess) > _APART) & ~_steady(around))
+    reach = max(4, round(_NEAR * alpha.shape[1]))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
+    near = cv2.dilate(open_to_doubt.astype(np.uint8), disc).astype(np.float32)
+    guide = view.get("guide")
+    if guide is None or guide_kind(guide) == "mask":
+        return np.asarray(near, np.float32)
+    drawn = guide.pixels[:, :, 0]
+    given = guide_kind(guide) == "alpha"
+    return np.asarray(near * ((drawn > 0) & (drawn < 1) & (not given)), np.float32)
+
+
+def _steady(around: Plane) -> npt.NDArray[np.bool_]:
+    """Where most pixels about a place are brought here with trust from the neighbours that there are."""
+    import cv2
+
+    trusts = [trust for trust in (around[1], around[3]) if trust.any()]
+    if not trusts:
+        return np.zeros(around.shape[1:], bool)
+    firm = (np.minimum.reduce(trusts) >= _STEADY).astype(np.float32)
+    return np.asarray(cv2.blur(firm, (_WINDOW, _WINDOW)) >= 0.5)
+
+
+def _sure(alpha: Plane, opinions: Mapping[str, Plane], before: Plane) -> Plane:
+    """How far the opinions agree with what was found, and what was said of the first one before."""
+    apart = np.maximum(np.abs(alpha - opinions["alpha"][0]), np.abs(alpha - opinions["guess"][0]))
+    return np.asarray(np.where(opinions["free"][0] > 0, 0.5 * (before + 1 - apart), before), np.float32)

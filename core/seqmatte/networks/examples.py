@@ -17,7 +17,7 @@ from seqmatte.networks.stcn import STCN, Bank
 Inputs = dict[str, Any]
 
 # Networks that do not say themselves what their sizes must be multiples of.
-MULTIPLES: Mapping[str, int] = {"hstsg-compact": 16, "refiner": 4}
+MULTIPLES: Mapping[str, int] = {"hstsg-compact": 16, "refiner": 16}
 
 
 def example(name: str, network: Any, height: int, width: int) -> Inputs:
@@ -96,7 +96,18 @@ def _hstsg_compact(network: Any, height: int, width: int) -> Inputs:
 
 
 def _refiner(network: Any, height: int, width: int) -> Inputs:
-    return {"plate": picture(3, height, width), "alpha": block(height, width), "band": band(height, width)}
+    plate, alpha, unknown = picture(3, height, width), block(height, width), band(height, width)
+    half = torch.full_like(alpha, 0.5)
+    pair = torch.cat((alpha, half), 1)
+    return {
+        "plate": plate,
+        "alpha": alpha,
+        "band": torch.cat((unknown, half), 1),
+        "guess": pair,
+        "around": torch.cat((pair, pair), 1),
+        "likeness": pair,
+        "free": unknown,
+    }
 
 
 def one_hot(height: int, width: int) -> Tensor:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from seqmatte.training.textures import Dice
 class Order:
     """seed: of the run. shown: how often a batch is shown. larger: times the course's clips in a batch.
 
-    rank, world: this process among those that share.
+    rank, world: this process among those that share. folder: where shots that take long to make are kept.
     """
 
     seed: int
@@ -29,6 +30,7 @@ class Order:
     larger: int = 1
     rank: int = 0
     world: int = 1
+    folder: Path = Path()
 
 
 class Shoots(Dataset[Clips]):
@@ -40,8 +42,14 @@ class Shoots(Dataset[Clips]):
     def __getitem__(self, number: int) -> Clips:
         stage = self.course.stage_at(number * self.order.shown)
         shape = stage.rounds[number % len(stage.rounds)]
-        seed = self.order.seed * 10_000_019 + number * self.order.world + self.order.rank
-        return shoot(seed, shape.count * self.order.larger, shape.frames, shape.size, self.device)
+        turn = number * self.order.world + self.order.rank
+        seed = self.order.seed * 10_000_019
+        if self.course.pool is not None:
+            from seqmatte.training.walks import pooled
+
+            larger = replace(shape, count=shape.count * self.order.larger)
+            return pooled(self.course.pool, self.order.folder / "walks", seed, turn, larger)
+        return shoot(seed + turn, shape.count * self.order.larger, shape.frames, shape.size, self.device)
 
 
 def batches(course: Course, order: Order, step: int, device: torch.device) -> Iterator[Clips]:
@@ -81,21 +89,28 @@ def turned(clips: Clips, number: int, showing: int) -> Clips:
     back = (stays & dice.chance(0.7, len(stays)).to(stays.device)).view(-1, 1, 1, 1, 1)
 
     def changed(x: Tensor) -> Tensor:
+        if x.dim() != 5:  # guides, which are drawn on a frame, and constants
+            return x.flip(3) if x.dim() == 4 else x
         x = torch.where(back, x.flip(1), x).flip(4)
         return x[:, :, order] if x.shape[2] == 3 else x
 
-    first, last = clips.guide.flip(3), clips.last_guide.flip(3)
-    return Clips(
-        changed(clips.plate),
-        changed(clips.alpha),
-        changed(clips.foreground),
-        changed(clips.background),
-        changed(clips.light),
-        torch.where(back[:, :, 0], last, first),
-        torch.where(back[:, :, 0], first, last),
-        clips.constants,
-    )
+    made = clips.each(changed)
+    first, last = made.guide, made.last_guide
+    way = back[:, :, 0]
+    guides = {"guide": torch.where(way, last, first), "last_guide": torch.where(way, first, last)}
+    return replace(made, **guides).backwards(way)
 
 
 def laid_out(clips: Clips, device: torch.device) -> Clips:
-    return Clips(*(getattr(clips, f.name).to(device, non_blocking=True) for f in fields(Clips)))
+    return clips.each(lambda x: x.to(device, non_blocking=True))
+
+
+def unseen(course: Course, seed: int, folder: Path) -> Clips:
+    """The shots that a course is examined on."""
+    shape = course.check
+    if course.pool is None:
+        return shoot(seed, shape.count, shape.frames, shape.size)
+    from seqmatte.training.walks import kept, shipped_memory, walked
+
+    size = (shape.count, shape.frames, shape.size)
+    return kept(folder / "walks" / "unseen.pt", lambda: walked(shipped_memory(), seed, *size)).each(Tensor.float)

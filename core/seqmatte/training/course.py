@@ -38,12 +38,23 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Pool:
+    """Shots that take so long to make that they are kept in the run's folder, and shown again and again in parts.
+
+    many: how many batches of them, of these shapes in turn.
+    """
+
+    rounds: tuple[Round, ...]
+    many: int
+
+
+@dataclass(frozen=True)
 class Course:
     """A network and how it is taught.
 
     weights: of a lesson's losses in their sum; a name that is not there weighs 1. check: the shape of the unseen
     shots it is examined on. run: alphas of those shots, None where the network gives none (the lesson's loss is
-    looked at instead).
+    looked at instead). pool: what the shots are cut out of, where it is not drawn afresh for each step.
     """
 
     build: Callable[[], nn.Module]
@@ -52,6 +63,7 @@ class Course:
     stages: tuple[Stage, ...]
     check: Round
     run: Run | None = None
+    pool: Pool | None = None
 
     @property
     def steps(self) -> int:

@@ -6,7 +6,9 @@ Everything is drawn in batches on the training device. The picture is a square o
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -41,6 +43,14 @@ class Clips:
     guide: Tensor
     last_guide: Tensor
     constants: Tensor
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """The same shots with every tensor changed in the same way."""
+        return replace(self, **{f.name: change(getattr(self, f.name)) for f in fields(Clips)})
+
+    def backwards(self, shots: Tensor) -> Self:
+        """Told that these of the shots ([B, 1, 1, 1], booleans) were turned round in time."""
+        return self
 
     def encoded(self, light: Tensor) -> Tensor:
         """Other light of the same shots [B, T, 3, S, S], a clean plate say, as their plates are encoded."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from torch import nn
 
 from seqmatte.training import lessons, zoo
-from seqmatte.training.course import Course, Lesson, Round, Stage
+from seqmatte.training.course import Course, Lesson, Pool, Round, Stage
 
 _ALPHA = {"alpha": 1.0, "laplacian": 1.0, "composition": 1.0, "gradient": 0.5}
 _SMALL = (Round(160, 4, 8), Round(160, 4, 8), Round(224, 4, 4), Round(160, 6, 5))
@@ -62,10 +62,11 @@ COURSES = {
     "refiner": Course(
         _built("refiner"),
         lessons.refiner_lesson,
-        {**_ALPHA, "temporal": 2.0},
-        (Stage(3000, 1e-3, (Round(192, 2, 6),), "no paper; ours"),),
-        Round(192, 2, 24),
+        {**_ALPHA, "alpha": 2.0, "temporal": 6.0},
+        (Stage(6000, 7e-4, (Round(160, 3, 8),), "no paper; ours"),),
+        Round(160, 6, 24),
         lessons.run_refiner,
+        Pool((Round(224, 8, 4), Round(320, 6, 4), Round(256, 8, 4)), 120),
     ),
     "rvm": _paper(
         "rvm",

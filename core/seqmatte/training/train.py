@@ -15,7 +15,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from seqmatte.device import Device
 from seqmatte.errors import SeqmatteError
 from seqmatte.training import checkpoints, sheet
 from seqmatte.training.adapt_shot import adapt_shot
-from seqmatte.training.batches import Order, batches, laid_out
+from seqmatte.training.batches import Order, batches, laid_out, unseen
 from seqmatte.training.course import Course, Run, Stage
 from seqmatte.training.parallel import joined, shared, spread
 from seqmatte.training.scenes import Clips, shoot
@@ -82,11 +82,10 @@ def walk(settings: Settings, say: Say, stop: Callable[[], bool]) -> nn.Module:
     folder = settings.folder
     step, seconds = _resume(folder / "checkpoint.pt", network, kept, optimiser)
     curve = [r for r in sheet.read_curve(folder / "curve.jsonl") if r["step"] <= step]
-    check = (
-        shoot(settings.check_seed, course.check.count, course.check.frames, course.check.size) if rank == 0 else None
-    )
+    check = unseen(course, settings.check_seed, folder) if rank == 0 else None
     began = saved = time.monotonic()
-    for clips in batches(course, Order(settings.seed, settings.shown, settings.batch, rank, world), step, device):
+    order = Order(settings.seed, settings.shown, settings.batch, rank, world, folder)
+    for clips in batches(course, order, step, device):
         _teaching(network, course.stage_at(step))
         optimiser.param_groups[0]["lr"] = rate_at(step, course, settings)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
@@ -161,7 +160,7 @@ def examined(network: nn.Module, run: Run, clips: Clips, settings: Settings, dev
     parts = []
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
         for start in range(0, len(clips.plate), 8):
-            some = Clips(*(getattr(clips, f.name)[start : start + 8].to(device) for f in fields(Clips)))
+            some = clips.each(lambda x, start=start: x[start : start + 8].to(device))  # type: ignore[misc]
             parts.append(run(network, some).float().cpu())
     return torch.cat(parts)
 
