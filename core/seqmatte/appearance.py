@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqmatte.background import Background
+from seqmatte.expectation import Expectation
 from seqmatte.flow import Plane
 
 Mask = npt.NDArray[np.bool_]
@@ -33,7 +34,8 @@ _AT_HAND = 0.3
 
 @dataclass(frozen=True)
 class Opinion:
-    """What colours alone say. alpha: h x w, the mean of what is possible. variance: h x w, how far that may be off."""
+    """What colours say, with what was expected. alpha: h x w, the mean of what is possible. variance: h x w, how far
+    that may be off."""
 
     alpha: Plane
     variance: Plane
@@ -48,6 +50,7 @@ def opinion(
     palette: Plane,
     colours: Colours,
     left_behind: Plane,
+    awaited: Expectation,
     followed: Background | None = None,
 ) -> Opinion:
     """Alpha of the pixels asked for, by pairs of a subject's and a background's colour.
@@ -55,9 +58,9 @@ def opinion(
     Each pair that could have mixed the pixel gives an alpha, weighted by how well it explains the pixel and by how
     near it was found (in the spirit of K. He et al., "A Global Sampling Method for Alpha Matting", CVPR 2011,
     equations 3 to 5); the mean and the spread of these are given, instead of the best pair. plate: h x w x 3, encoded.
-    palette: k x 3, the subject's colours on the guided frames. left_behind: h x w, 0..1,
-    whether a pixel moves as the background does while the subject does not. followed: a
-    second guess at the background, which has gone with each pixel's own motion.
+    palette: k x 3, the subject's colours on the guided frames. left_behind: h x w, 0..1, whether a pixel moves as the
+    background does while the subject does not. awaited: what was expected of alpha, which weighs the pairs and stands
+    where they tell nothing. followed: a second guess at the background, which has gone with each pixel's own motion.
     """
     asked_at = np.flatnonzero(asked)
     alpha, variance = sure_subject.astype(np.float32), np.full(asked.shape, 1e-4, np.float32)
@@ -70,7 +73,8 @@ def opinion(
         own = followed.colour.reshape(-1, 3)[asked_at], 0.6 * followed.trust.reshape(-1)[asked_at] + 1e-4
         background = [*background, own]
     like = colours.likeness(plate).reshape(-1)[asked_at]
-    mean, spread = _mixed(pixel, subject, background, like, left_behind.reshape(-1)[asked_at])
+    prior = Expectation(awaited.alpha.reshape(-1)[asked_at], awaited.spread.reshape(-1)[asked_at])
+    mean, spread = _mixed(pixel, subject, background, like, left_behind.reshape(-1)[asked_at], prior)
     alpha.reshape(-1)[asked_at], variance.reshape(-1)[asked_at] = mean, spread
     return Opinion(alpha, variance)
 
@@ -132,13 +136,16 @@ def nearest_of(sure: Mask) -> tuple[Index, Plane]:
     return np.asarray(index[label]), np.asarray(distance, np.float32)
 
 
-def _mixed(pixel: Plane, subject: Samples, background: Samples, like: Plane, still: Plane) -> tuple[Plane, Plane]:
-    """Mean and variance of alpha over all pairs of samples.
+def _mixed(
+    pixel: Plane, subject: Samples, background: Samples, like: Plane, still: Plane, prior: Expectation
+) -> tuple[Plane, Plane]:
+    """Mean and variance of alpha over all pairs of samples, each joined with what was expected.
 
-    like: n, 0..1, whether the colour is a subject's; still: n, 0..1, whether it stays with the background.
+    like: n, 0..1, whether the colour is a subject's; still: n, 0..1, whether it stays with the background. prior: n.
     """
+    expected, unsure = prior.alpha, prior.spread**2
     mass = np.full(len(pixel), 1e-5, np.float32)
-    first, second = mass * 0.5, mass * 0.33
+    first, second = mass * expected, mass * (expected * expected + unsure)
     for back, back_weight in background:
         from_back = pixel - back
         for fore, fore_weight in subject:
@@ -151,22 +158,31 @@ def _mixed(pixel: Plane, subject: Samples, background: Samples, like: Plane, sti
             # Two colours that are nearly one tell nothing.
             weight = fore_weight * back_weight * length / (length + _ALMOST_ONE)
             weight = weight * np.exp((rest * rest).sum(1) / (-2 * _NOISE**2))
+            own = _NOISE**2 / length
+            weight = weight * _odds(alpha - expected, unsure + own)
+            told = unsure / (unsure + own)
+            alpha = expected + told * (alpha - expected)
             mass += weight
             first += weight * alpha
-            second += weight * (alpha * alpha + np.minimum(_NOISE**2 / length, 0.1))
+            second += weight * (alpha * alpha + np.minimum(told * own, 0.1))
     # A colour that no pair explains and that is not the background's: subject that was not seen before.
     strange = np.sqrt(((pixel - background[0][0]) ** 2).sum(1)) / _NOISE
     weight = 0.02 * background[0][1] * np.exp(-0.5 * np.maximum(0, 3 - strange) ** 2)
-    mass, first, second = mass + weight, first + weight, second + weight
     # Colours that on the guided frames were only ever the one or the other's.
     other = np.clip(strange - 2, 0, 4) / 4 * background[0][1]
     whole, none = _KNOWN * np.clip(2 * like - 1, 0, 1) ** 2, _KNOWN * np.clip(1 - 2 * like, 0, 1) ** 2 * (1 - other)
     # Far from all background that is known, nothing is taken for it.
     none = (none + _KNOWN * still) * np.minimum(sum((weight for _, weight in background), np.float32(0)) / _AT_HAND, 1)
+    whole, none = (whole + weight) * _odds(1 - expected, unsure), none * _odds(expected, unsure)
     mass, first, second = mass + whole + none, first + whole, second + whole
     mean = first / mass
     spread = np.maximum(second / mass - mean * mean, 1e-4)
     return np.asarray(mean, np.float32), np.asarray(spread, np.float32)
+
+
+def _odds(away: Plane, variance: Plane) -> Plane:
+    """n, 0..1: how well an alpha goes with what was expected, so far from it."""
+    return np.asarray(np.exp(away * away / (-2 * variance)), np.float32)
 
 
 def palette(colours: Plane, count: int, rounds: int = 8) -> Plane:

@@ -9,6 +9,7 @@ import numpy as np
 from seqmatte import appearance, flow
 from seqmatte.appearance import Colours
 from seqmatte.background import DOUBTFUL, Background, agreed
+from seqmatte.expectation import Expectation
 from seqmatte.flow import Plane
 from seqmatte.guide import Band, Mask, grown, shrunk
 from seqmatte.smoothing import fitted
@@ -21,6 +22,8 @@ _EDGE = 5.0
 _HEART = 8.0
 # Alpha this near to 0 or 1 counts as such, and pixels added about the rest.
 _NEARLY, _FULL, _RIM = 0.04, 0.96, 2.0
+# An expected alpha this near to a half is that of an edge.
+_SOFT = 0.42
 # Encoded colours this near are the same thing seen twice; this far apart they are two things.
 _SAME, _OTHER = 0.045, 0.12
 # Pixels around the subject in which it may turn up from behind something.
@@ -43,12 +46,14 @@ class Memory:
 class Motion:
     """Ways from this frame to the last, h x w x 2: as found (`way`), and of the background, going on smoothly where
     the subject hides it. off: h x w, pixels by which the way may be wrong. left_behind: h x w, 0..1, whether a pixel
-    goes with the background while the subject goes elsewhere."""
+    goes with the background while the subject goes elsewhere. subject: of the subject's sure heart, going on smoothly
+    beyond it."""
 
     way: Plane
     background: Plane
     off: Plane
     left_behind: Plane
+    subject: Plane
 
 
 def motion(plate: Plane, last: Plane, covered: Plane, solid: Plane) -> Motion:
@@ -64,7 +69,7 @@ def motion(plate: Plane, last: Plane, covered: Plane, solid: Plane) -> Motion:
     apart = np.sqrt(((subject - background) ** 2).sum(2))
     with_it = np.exp(-((way - background) ** 2).sum(2) / 0.5) * trust
     left = (with_it * np.clip((apart - 1) / 2, 0, 1)).astype(np.float32)
-    return Motion(filled, background, np.minimum(off, 8).astype(np.float32), left)
+    return Motion(filled, background, np.minimum(off, 8).astype(np.float32), left, subject)
 
 
 def covered(alpha: Plane, ground: Mask) -> Plane:
@@ -150,8 +155,7 @@ def kept(plate: Plane, last: Band, way: Motion, ground: Mask, memory: Memory) ->
 
 def judged(
     plate: Plane,
-    carried: Plane,
-    trust: Plane,
+    awaited: Expectation,
     subject: Mask,
     ground: Mask,
     behind: Background,
@@ -161,21 +165,22 @@ def judged(
 ) -> tuple[Band, Plane]:
     """The band after looking at the plate, and confidence in its alpha, both h x w.
 
-    carried: alpha as expected, h x w; trust: how far that holds, 0..1. subject, ground: what is sure beforehand.
+    awaited: what is expected of alpha. subject, ground: what is sure beforehand.
     """
     asked = ~(subject | ground)
     seen = appearance.opinion(
-        plate, subject, ground, asked, behind, memory.palette, memory.colours, left_behind, followed
+        plate, subject, ground, asked, behind, memory.palette, memory.colours, left_behind, awaited, followed
     )
-    told = 3e-3 / (seen.variance + 3e-3)
-    weight = np.where(asked, told + 0.15 * trust, 2).astype(np.float32)
-    wanted = np.where(asked, (told * seen.alpha + 0.15 * trust * carried) / np.maximum(weight, 1e-6), subject)
+    weight = np.where(asked, 3e-3 / (seen.variance + 3e-3), 2).astype(np.float32)
+    wanted = np.where(asked, seen.alpha, subject)
     alpha = fitted(plate, wanted.astype(np.float32), weight)
     alpha = np.where(asked, alpha, subject).astype(np.float32)
     alpha = np.where(_crumbs(alpha, memory.area), np.float32(0), alpha)
     # What was never seen of the subject is not claimed for it, however unlike the background it is.
     strange = ~_mostly(memory.colours.met(plate), 0.5)
     soft = asked & (alpha > _NEARLY) & ((alpha < _FULL) | strange)
+    # Nor is anything, to either side, that is only too near to what was expected to be soft.
+    soft |= asked & (np.abs(awaited.alpha - 0.5) < _SOFT)
     unknown = grown(soft, _RIM) & asked
     sureness = np.where(asked, 5e-4 / (seen.variance + 3e-3 + 5e-4), 1)
     return Band(alpha, unknown.astype(np.float32)), sureness.astype(np.float32)

@@ -27,7 +27,7 @@ _BRIGHTEST = 65504.0
 @dataclass(frozen=True)
 class ClosedFormParams:
     guidance: float = param(
-        0.01,
+        0.015,
         low=0.0,
         high=10.0,
         help="How much the carried guide pulls on the edge where the picture itself does not tell.",

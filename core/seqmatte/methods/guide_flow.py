@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqlink.params import param
-from seqmatte import appearance, guide, propagation
+from seqmatte import appearance, expectation, guide, propagation
 from seqmatte.appearance import Colours
 from seqmatte.background import Background
 from seqmatte.device import Device
@@ -51,7 +51,8 @@ class Ahead:
 class Walk:
     """The state: what the last frame looked like and what is remembered. All at working size.
 
-    plate: encoded. confidence: in the band's alpha. age: steps since the guide.
+    plate: encoded. confidence: in the band's alpha. age: steps since the guide. awaited: h x w, the alpha that the
+    guide leads one to expect, usual: how far that is off at least.
     """
 
     frame: int
@@ -62,6 +63,8 @@ class Walk:
     memory: Memory
     ahead: Ahead
     age: int
+    awaited: Plane
+    usual: float
 
 
 class GuideFlow:
@@ -72,7 +75,7 @@ class GuideFlow:
     """
 
     name: ClassVar[str] = "guide_flow"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Params: ClassVar[type] = GuideFlowParams
 
     makes = "trimap"
@@ -109,6 +112,7 @@ class GuideFlow:
             "alpha": state.band.alpha,
             "unknown": state.band.unknown,
             "confidence": state.confidence,
+            "awaited": state.awaited,
             "behind": state.behind.colour,
             "trust": state.behind.trust,
             "palette": state.memory.palette,
@@ -117,11 +121,11 @@ class GuideFlow:
             "recent": colours.recent,
             "ahead": state.ahead.plates,
             "ahead_at": np.array(state.ahead.at, np.int64),
-            "numbers": np.array([state.frame, state.age, state.memory.area], np.float64),
+            "numbers": np.array([state.frame, state.age, state.memory.area, state.usual], np.float64),
         }
 
     def thaw(self, frozen: Mapping[str, Any]) -> Walk:
-        frame, age, area = (float(number) for number in frozen["numbers"])
+        frame, age, area, usual = (float(number) for number in frozen["numbers"])
         colours = Colours(frozen["subject"], frozen["ground"], frozen["recent"])
         return Walk(
             int(frame),
@@ -132,6 +136,8 @@ class GuideFlow:
             Memory(frozen["palette"], colours, area),
             Ahead(tuple(int(at) for at in frozen["ahead_at"]), frozen["ahead"]),
             int(age),
+            frozen["awaited"],
+            usual,
         )
 
     def _band(self, view: View) -> Band:
@@ -155,13 +161,14 @@ def _begun(view: View, plate: Plane, band: Band, memory: Memory) -> Walk:
     if kind == "mask":
         subject, ground = propagation.challenged(plate, band.alpha, subject, ground, behind, memory, False)
     nothing = np.zeros_like(band.alpha)
-    found, confidence = propagation.judged(plate, band.alpha, nothing, subject, ground, behind, memory, nothing)
+    awaited = expectation.of_guide(kind, band)
+    found, confidence = propagation.judged(plate, awaited, subject, ground, behind, memory, nothing)
     if kind == "trimap":
         found = Band(np.where(unknown, found.alpha, band.alpha > 0.5).astype(np.float32), band.unknown)
     if kind == "alpha":
         found, confidence = band, np.full_like(confidence, _CERTAIN)
     none = Ahead((), np.zeros((0, *plate.shape), np.float16))
-    return Walk(view.frame, plate, found, confidence, behind, memory, none, 0)
+    return Walk(view.frame, plate, found, confidence, behind, memory, none, 0, awaited.alpha, expectation.usually(kind))
 
 
 def _carried(last: Walk, view: View) -> Walk:
@@ -173,19 +180,24 @@ def _carried(last: Walk, view: View) -> Walk:
     subject |= propagation.kept(plate, last.band, way, ground, last.memory)
     missing = float((last.band.alpha > 0.5).mean()) < 0.6 * last.memory.area
     known = propagation.remembered(last.behind, way)
+    sure = subject | ground
     subject, ground = propagation.challenged(plate, alpha, subject, ground, known, last.memory, missing)
+    awaited = expectation.carried(last.awaited, plate, last.plate, way, last.age, last.usual)
+    # A subject that is partly hidden may turn up where the last frame did not show it.
+    awaited = awaited.without((sure & ~subject & ~ground) | (missing & (awaited.alpha < 0.5)))
     covered = propagation.covered(alpha, ground)
     wanted = (ahead.plates[ahead.at.index(offset)].astype(np.float32) for offset in _AHEAD)
     others = _brought(plate, covered, wanted)
     behind = propagation.seen_behind(plate, covered, others, last.behind, way.background, last.memory.colours)
-    trust = np.exp(-((way.off / 1.5) ** 2)).astype(np.float32)
     followed = propagation.followed(last.behind, way)
     band, confidence = propagation.judged(
-        plate, alpha, trust, subject, ground, behind, last.memory, way.left_behind, followed
+        plate, awaited, subject, ground, behind, last.memory, way.left_behind, followed
     )
     behind = propagation.learnt(behind, plate, band, confidence)
     memory = replace(last.memory, colours=last.memory.colours.after(plate, band.trimap() == 0))
-    return Walk(view.frame, plate, band, confidence, behind, memory, ahead, last.age + 1)
+    return Walk(
+        view.frame, plate, band, confidence, behind, memory, ahead, last.age + 1, awaited.after(band.alpha), last.usual
+    )
 
 
 def _looked_ahead(last: Walk, view: View) -> Ahead:
