@@ -53,9 +53,13 @@ class Shoots(Dataset[Clips]):
 
 
 def batches(course: Course, order: Order, step: int, device: torch.device) -> Iterator[Clips]:
-    """Clips of every step from `step` on; on a GPU drawn there, on a CPU by one more process."""
+    """Clips of every step from `step` on; on a GPU drawn there, on a CPU by one more process.
+
+    What is cut out of a pool is cut here: that is soon done, and the methods that walk a pool's shots keep threads,
+    which a process that is forked off would wait for in vain.
+    """
     numbers = range(step // order.shown, -(-course.steps // order.shown))
-    if device.type == "cuda":
+    if device.type == "cuda" or course.pool is not None:
         there = Shoots(course, order, device)
         loader: Any = (there[number] for number in numbers)
     else:
