@@ -103,6 +103,23 @@ def test_the_edge_leans_on_the_last_frame_where_the_picture_has_become_blind():
     assert wrong_steady < 0.7 * wrong_alone
 
 
+def test_what_the_last_frame_brings_gives_way_to_a_sure_guess_against_it():
+    """A lamp came out from behind the fur: the last frame says subject, the guide says background."""
+    scene = blob(HEIGHT, WIDTH)
+    weave = cv2.GaussianBlur(np.random.default_rng(9).standard_normal((HEIGHT, WIDTH)), (0, 0), 1.5)
+    blind = replace(scene, plate=np.float32(0.3 + 0.1 * weave[..., None] + 0 * scene.plate))
+    method = opened(widening=0.0, steadiness=1.0)
+    state, _ = method.step(None, look(blind))
+    brought = replace(state, alpha=np.where(scene.unknown, 1, scene.trimap).astype(np.float32))
+    found = []
+    for sureness in (0.0, 0.12):
+        guess = np.stack((scene.trimap, scene.trimap == 1, np.where(scene.unknown, sureness, 1)), 2)
+        guided = Layer(guess.astype(np.float32), ("trimap", "alpha", "confidence"))
+        found.append(method.step(brought, look(blind, trimap=guided))[1]["A"][scene.unknown].mean())
+    assert found[0] > 0.8
+    assert found[1] < 0.5
+
+
 def test_steadiness_does_not_blur_an_edge_that_the_picture_tells():
     scenes = moving(4, grain=0.005)
     errors = [

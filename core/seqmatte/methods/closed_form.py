@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Light beyond what half can hold would overflow in squares.
 _BRIGHTEST = 65504.0
+# By how much two frames' alphas differ without one being wrong; the variance of a guess of one half's confidence.
+_SLACK, _GUESSED = 0.08, 5e-4
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class ClosedForm:
     """
 
     name: ClassVar[str] = "closed_form"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Params: ClassVar[type] = ClosedFormParams
 
     makes = "alpha"
@@ -169,10 +171,19 @@ def _remembering(wanted: Wanted, last: Plane, trust: Plane, reach: float, params
     doubt = in_doubt(wanted.known, last, reach) & ~wanted.unknown if reach > 0 else np.zeros_like(wanted.unknown)
     weight = np.where(doubt, params.doubted, wanted.weight)
     prior = np.where(doubt, wanted.known, wanted.prior)
-    more = np.where(doubt, 0, params.steadiness * trust)
+    more = np.where(doubt, 0, params.steadiness * trust * _agreed(wanted, last, params.guidance))
     total = (weight + more).astype(np.float32)
     prior = ((weight * prior + more * last) / total.clip(1e-12)).astype(np.float32)
     return Wanted(wanted.unknown | doubt, wanted.known, prior, total)
+
+
+def _agreed(wanted: Wanted, last: Plane, guidance: float) -> Plane:
+    """H x W, 0..1: how far what the last frame brings here can be believed beside what is guessed of this one.
+
+    What comes out from behind a soft edge, a lamp say, brings that edge's alpha along.
+    """
+    variance = _SLACK**2 + guidance * _GUESSED / wanted.weight.clip(1e-9)
+    return np.asarray(np.exp((last - wanted.prior) ** 2 / (-2 * variance)), np.float32)
 
 
 def _layer(alpha: Plane, trimap: Layer, wanted: Wanted) -> Layer:
