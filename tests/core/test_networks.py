@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -112,7 +113,11 @@ WRITTEN = {
 JUMPS = {"context_motion": {"next_hidden": 5e-3}}
 
 
-@pytest.mark.parametrize("name", networks.names())
+# Minutes each, most of it in the exporter: converted where SEQMATTE_EVERY_GRAPH is set, as before a release.
+LONG_TO_WRITE = () if os.environ.get("SEQMATTE_EVERY_GRAPH") else ("tcvom", "hmmn", "hstsg", "dvm")
+
+
+@pytest.mark.parametrize("name", [name for name in networks.names() if name not in LONG_TO_WRITE])
 def test_onnxruntime_gives_what_torch_gives_at_another_size_than_it_was_written_at(name, tmp_path):
     variant, options = WRITTEN.get(name, ({}, {}))
     network = built(name, **variant)
