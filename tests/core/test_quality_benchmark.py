@@ -41,3 +41,9 @@ def test_the_command_prints_a_table_with_shares_of_the_plain_chain(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith("of the plain chain")
     assert lines[-1].split()[4:9] == ["1.00", "/", "1.00", "/", "1.00"]
+
+
+def test_no_shot_or_no_guide_is_refused(capsys):
+    for words in (["--quality", "0"], ["--quality", "1", "--guides", "0"]):
+        assert main(["bench", *words]) != 0
+        assert "at least 1 of each" in capsys.readouterr().err

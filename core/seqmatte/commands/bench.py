@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         _networks(args)
         return 0
     with tempfile.TemporaryDirectory(prefix="seqmatte-bench-") as folder:
-        (_quality if args.quality else _recipe)(args, Path(folder))
+        (_recipe if args.quality is None else _quality)(args, Path(folder))
     return 0
 
 
@@ -106,6 +106,8 @@ def _quality(args: argparse.Namespace, folder: Path) -> None:
     from seqmatte import quality_benchmark as quality
     from seqmatte.device import Device
 
+    if min(args.quality, args.guides) < 1:
+        raise ValueError("--quality and --guides: at least 1 of each")
     trials = quality.unseen(args.quality, max(2, args.frames), 256, args.guides)
     rows = []
     for row in quality.compared(trials, args.recipe.split(","), folder, Device(args.device)):
