@@ -17,7 +17,7 @@ from seqmatte.device import Device
 from seqmatte.errors import Cancelled, GuideError, ShotError
 from seqmatte.events import FrameDone, Listener, Progress, Warning, nobody
 from seqmatte.keys import FileDigests, digest
-from seqmatte.layer import Layer
+from seqmatte.layer import Layer, mixed
 from seqmatte.method import Method, Read, State, View
 from seqmatte.plan import Plan, identity
 from seqmatte.reach import Span
@@ -153,9 +153,9 @@ class Engine:
         key = self.plan.key(name, frame)
         found = self._shelf.get(key)
         if found is None:
-            self._walk(self.plan.methods[name], frame)
-            found = self._shelf.get(key)
-        assert found is not None
+            walks = self.plan.walks(name, frame)
+            parts = [(self._walked(self.plan.methods[name], span, frame), share) for span, share in walks]
+            found = parts[0][0] if len(parts) == 1 else self._met(self.plan.methods[name], frame, parts)
         return found
 
     def result(self, frame: int) -> Result:
@@ -209,7 +209,7 @@ class Engine:
         return wanted
 
     def _keys_of(self, frames: Iterable[int]) -> Iterator[str]:
-        return (self.plan.key(name, frame) for frame in frames for name in self.plan.methods)
+        return (key for frame in frames for name in self.plan.methods for key in self.plan.keys(name, frame))
 
     def _rendered(self, order: list[int], lease: Lease, ahead: ThreadPoolExecutor) -> Iterator[Result]:
         waiting: deque[tuple[int, int]] = deque()
@@ -258,11 +258,26 @@ class Engine:
                 if read.layer in ("plate", "clean"):
                     self._sources.prefetch(read.layer, self.plan.neighbour(frame, max(read.offsets)), read.space)
 
-    def _walk(self, method: Method, until: int) -> None:
-        """Walks the span of a frame up to it, from the nearest state there is, and shelves what is made."""
-        span = self.plan.span(method.makes, until)
+    def _walked(self, method: Method, span: Span, frame: int) -> Layer:
+        """What one walk makes at a frame."""
+        key = self.plan.walked_key(method.makes, frame, span)
+        found = self._shelf.get(key)
+        if found is None:
+            self._walk(method, span, frame)
+            found = self._shelf.get(key)
+        assert found is not None
+        return found
+
+    def _met(self, method: Method, frame: int, parts: list[tuple[Layer, float]]) -> Layer:
+        """What two walks made where they meet, mixed and shelved."""
+        (one, share), (other, _) = parts
+        made = getattr(method, "mixed", mixed)(one, other, share)
+        return self._shelve(method, self.plan.key(method.makes, frame), made)
+
+    def _walk(self, method: Method, span: Span, until: int) -> None:
+        """Walks a span up to a frame, from the nearest state there is, and shelves what is made."""
         opened = self._opened.get(method, self.device)
-        frames = span.lead + span.frames
+        frames = span.walked
         stop = frames.index(until) + 1
         at, state = self._resumed(opened, span, stop)
         for frame in frames[at:stop]:
@@ -270,29 +285,29 @@ class Engine:
             with self._watch.stage(method.name):
                 state, made = opened.step(state, self._view(method, frame))
             at, self._steps = at + 1, self._steps + 1
-            if frame in span.frames:
-                self._shelve(method, frame, made)
+            if at > len(span.lead):
+                self._shelve(method, self.plan.walked_key(method.makes, frame, span), self._headed(method, frame, made))
                 if at % SNAPSHOT_EVERY == 0 and at < len(frames) and hasattr(opened, "freeze"):
-                    self._shelf.put_state(self.plan.state_key(method.makes, frame), opened.freeze(state))
+                    self._shelf.put_state(self.plan.state_key(method.makes, frame, span), opened.freeze(state))
         if stop < len(frames):
-            self._opened.keep(self._walked_key(method, until), state)
+            self._opened.keep(self._live_key(method, span, until), state)
 
     def _resumed(self, method: Method, span: Span, stop: int) -> tuple[int, State]:
         """The latest state before a place of the span: one in memory, a stored one, or the start."""
-        frames = span.lead + span.frames
+        frames = span.walked
         for place in range(stop - 1, len(span.lead), -1):
-            live = self._opened.take(self._walked_key(method, frames[place - 1]))
+            live = self._opened.take(self._live_key(method, span, frames[place - 1]))
             if live is not None:
                 return place, live
             if place % SNAPSHOT_EVERY == 0 and hasattr(method, "thaw"):
-                stored = self.cache.get_state(self.plan.state_key(method.makes, frames[place - 1]))
+                stored = self.cache.get_state(self.plan.state_key(method.makes, frames[place - 1], span))
                 if stored is not None:
                     return place, method.thaw(stored)
         with self._watch.stage(method.name):
             return 0, method.start([self._view(method, guide) for guide in span.guides])
 
-    def _walked_key(self, method: Method, frame: int) -> str:
-        return f"{self.plan.state_key(method.makes, frame)} {self.device.kind}"
+    def _live_key(self, method: Method, span: Span, frame: int) -> str:
+        return f"{self.plan.state_key(method.makes, frame, span)} {self.device.kind}"
 
     def _view(self, method: Method, frame: int) -> View:
         def fetch(layer: str, offset: int, space: str | None) -> Layer | None:
@@ -307,12 +322,17 @@ class Engine:
                 return self._sources.layer(read.layer, frame, read.space)
             return self.layer(read.layer, frame)
 
-    def _shelve(self, method: Method, frame: int, made: Layer) -> None:
+    def _headed(self, method: Method, frame: int, made: Layer) -> Layer:
+        """With the plate's windows and metadata, and facts of how it was made."""
         plate = self._sources.layer("plate", frame, "scene")
-        half = tuple(getattr(method, "half", ()))
         facts = {**made.facts, **_sickness(plate), "method": f"{method.name} {method.version}"}
-        layer = replace(made, header=plate.header if plate else None, facts=facts)
-        self._shelf.put(self.plan.key(method.makes, frame), exr.quantised(layer, half), half)
+        return replace(made, header=plate.header if plate else None, facts=facts)
+
+    def _shelve(self, method: Method, key: str, made: Layer) -> Layer:
+        half = tuple(getattr(method, "half", ()))
+        layer = exr.quantised(made, half)
+        self._shelf.put(key, layer, half)
+        return layer
 
     def _look_for_cancel(self) -> None:
         if self._cancelled is not None and self._cancelled.is_set():

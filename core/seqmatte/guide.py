@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from seqmatte import layer
 from seqmatte.flow import Plane
+from seqmatte.layer import Layer
 
 Mask = npt.NDArray[np.bool_]
 
@@ -93,3 +95,15 @@ def placed(band: Band, size: tuple[int, int]) -> Plane:
     unknown = resized((trimap == 0.5).astype(np.float32), size) > 0.02
     sure = resized((trimap == 1).astype(np.float32), size) > 0.5
     return np.where(unknown, np.float32(0.5), sure.astype(np.float32))
+
+
+def mixed(one: Layer, other: Layer, share: float) -> Layer:
+    """Two walks' "trimap", "alpha" and "confidence" of one frame in one, the first with this share.
+
+    Unknown is what either does not know, or what they contradict each other in; there confidence falls.
+    """
+    made = layer.mixed(one, other, share)
+    trimap, alpha, confidence = (made[name].copy() for name in ("trimap", "alpha", "confidence"))
+    trimap[(trimap > 0) & (trimap < 1)] = 0.5
+    confidence *= 1 - 4 * share * (1 - share) * np.abs(one["alpha"] - other["alpha"])
+    return replace(made, pixels=np.stack((trimap, alpha, confidence), 2), channels=("trimap", "alpha", "confidence"))

@@ -74,3 +74,13 @@ class Layer:
 def single(pixels: npt.ArrayLike, name: str, **facts: float | int | str) -> Layer:
     """A one-channel layer from an H x W picture."""
     return Layer(np.asarray(pixels, np.float32)[:, :, None], (name,), facts=facts)
+
+
+def mixed(one: Layer, other: Layer, share: float) -> Layer:
+    """Two pictures of the same frame and channels in one, the first with this share. Facts are the first's, but a
+    confidence that both tell."""
+    pixels = np.asarray(other.pixels + np.float32(share) * (one.pixels - other.pixels), np.float32)
+    facts = dict(one.facts)
+    if "confidence" in one.facts and "confidence" in other.facts:
+        facts["confidence"] = share * float(one.facts["confidence"]) + (1 - share) * float(other.facts["confidence"])
+    return replace(one, pixels=pixels, facts=facts)

@@ -10,7 +10,7 @@ from seqlink.params import values
 from seqmatte.keys import digest
 from seqmatte.layer import Layer
 from seqmatte.method import Method, Read
-from seqmatte.reach import PerFrame, Span
+from seqmatte.reach import PerFrame, Span, meeting
 
 # Tasks of recipes without a walk: frames that one farm task takes together.
 FRAMES_PER_TASK = 16
@@ -42,25 +42,43 @@ class Plan:
         self._sources = sources
         self._place = {frame: i for i, frame in enumerate(self.frames)}
         self._keys: dict[tuple[str, int], str] = {}
-        self._spans: dict[str, dict[int, Span]] = {}
+        self._walked_keys: dict[tuple[str, int, int], str] = {}
+        self._spans: dict[str, dict[int, list[tuple[Span, float]]]] = {}
 
     def key(self, layer: str, frame: int, space: str | None = None) -> str:
         """The key of a layer at a frame; of a source, that of its content in the space."""
         if layer not in self.methods:
             return self._sources.key(layer, frame, space)
         if (layer, frame) not in self._keys:
-            self._chain(self.methods[layer], self.span(layer, frame))
+            walks = self.walks(layer, frame)
+            own = self.walked_key(layer, frame, walks[0][0])
+            parts = [[self.walked_key(layer, frame, span), share] for span, share in walks]
+            self._keys[layer, frame] = own if len(walks) == 1 else digest("met", parts)
         return self._keys[layer, frame]
 
-    def state_key(self, layer: str, frame: int) -> str:
-        """The key of the walk's state after a frame."""
-        return digest("state", self.key(layer, frame))
+    def keys(self, layer: str, frame: int) -> list[str]:
+        """The key of a layer at a frame, and those of what it is mixed of."""
+        walks = self.walks(layer, frame)
+        return list(
+            dict.fromkeys([self.key(layer, frame), *(self.walked_key(layer, frame, span) for span, _ in walks)])
+        )
 
-    def span(self, layer: str, frame: int) -> Span:
-        """The span that a frame is walked in."""
+    def walked_key(self, layer: str, frame: int, span: Span) -> str:
+        """The key of what one walk makes at a frame."""
+        key = (layer, span.frames[0], frame)
+        if key not in self._walked_keys:
+            self._chain(self.methods[layer], span)
+        return self._walked_keys[key]
+
+    def state_key(self, layer: str, frame: int, span: Span) -> str:
+        """The key of a walk's state after a frame."""
+        return digest("state", self.walked_key(layer, frame, span))
+
+    def walks(self, layer: str, frame: int) -> list[tuple[Span, float]]:
+        """The spans that make a layer at a frame, and their shares: one, or two where they meet."""
         if layer not in self._spans:
             spans = self.methods[layer].reach.spans(self.frames, self.guided)
-            self._spans[layer] = {frame: span for span in spans for frame in span.frames}
+            self._spans[layer] = {frame: meeting(frame, spans) for span in spans for frame in span.frames}
         return self._spans[layer][frame]
 
     def neighbour(self, frame: int, offset: int) -> int:
@@ -86,7 +104,14 @@ class Plan:
         if all(len(span.frames) == 1 for span in spans):
             cuts = range(0, len(self.frames), FRAMES_PER_TASK)
             return [FrameRange(self.frames[i : i + FRAMES_PER_TASK]) for i in cuts]
-        return [FrameRange(span.frames) for span in spans]
+        tasks: list[FrameRange] = []
+        for span in spans:
+            met = next((i for i, task in enumerate(tasks) if set(span.beyond) & set(task)), None)
+            if met is None:
+                tasks.append(FrameRange(span.frames))
+            else:
+                tasks[met] |= FrameRange(span.frames)
+        return tasks
 
     def _walked(self) -> list[Span]:
         """The spans of the first method that walks; of none, each frame alone."""
@@ -98,10 +123,9 @@ class Plan:
     def _chain(self, method: Method, span: Span) -> None:
         """Fills in the keys of a span: each made of the one before it and of all that is read at its frame."""
         key = digest(identity(method), [self._seen(method, guide) for guide in span.guides])
-        for frame in span.lead + span.frames:
+        for frame in span.walked:
             key = digest(key, self._seen(method, frame))
-            if frame in span.frames:
-                self._keys[method.makes, frame] = key
+            self._walked_keys[method.makes, span.frames[0], frame] = key
 
     def _seen(self, method: Method, frame: int) -> list[str]:
         return [key for read in method.reads for key in self._read_keys(read, frame)]

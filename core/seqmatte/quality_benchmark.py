@@ -135,7 +135,8 @@ def shot_of(trial: Trial, folder: Path) -> Shot:
 def alphas_of(shot: Shot, folder: Path, device: Device, opened: OpenMethods) -> list[Plane]:
     """What the engine makes of a shot, H x W each."""
     results = Engine(shot, Cache(folder), device=device, opened=opened).render()
-    return [exr.read(result.path)["A"] for result in results]
+    # Walks back from a guide end at its first frame.
+    return [exr.read(result.path)["A"] for result in sorted(results, key=lambda result: result.frame)]
 
 
 def figures(alphas: Sequence[Plane], truth: Sequence[Plane]) -> dict[str, float]:

@@ -6,18 +6,43 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+# Frames that two walks go on beyond the middle between their guides.
+MEETING = 4
+
 
 @dataclass(frozen=True)
 class Span:
     """The unit of walking, of a farm task, and of what an edit reaches.
 
     frames: what it yields, in walking order, may run backwards. lead: walked first to warm the state, not kept.
-    guides: the guided frames it starts from, nearest first.
+    guides: the guided frames it starts from, nearest first. beyond: frames of the span that comes to meet this one,
+    walked last; there what both made is mixed.
     """
 
     frames: tuple[int, ...]
     lead: tuple[int, ...] = ()
     guides: tuple[int, ...] = ()
+    beyond: tuple[int, ...] = ()
+
+    @property
+    def walked(self) -> tuple[int, ...]:
+        """Every frame of the walk, in its order."""
+        return self.lead + self.frames + self.beyond
+
+
+def meeting(frame: int, spans: Sequence[Span]) -> list[tuple[Span, float]]:
+    """The spans that a frame is made by, the one that yields it first, and the share of each.
+
+    Where two walks meet, their shares change evenly from one to the other.
+    """
+    own = next(span for span in spans if frame in span.frames)
+    for other in spans:
+        if frame in other.beyond:
+            shared = sorted(other.beyond + own.beyond)
+            left = 1 - (shared.index(frame) + 1) / (len(shared) + 1)
+            share = left if own.frames[0] < other.frames[0] else 1 - left
+            return [(own, share), (other, 1 - share)]
+    return [(own, 1.0)]
 
 
 class Reach(Protocol):
@@ -62,9 +87,11 @@ class NearestKey:
 
     The guided frame itself belongs to the walk forward. A frame exactly between two keys goes to the earlier one.
     guides=0: the same walks for a method that looks at no guided frame before it starts, so none counts for its keys.
+    meeting: how many frames each of two walks goes on beyond the middle, so that no pop is seen where they meet.
     """
 
     guides: int = 1
+    meeting: int = 0
 
     def spans(self, frames: Sequence[int], guided: Sequence[int]) -> list[Span]:
         keys, made = sorted(guided), []
@@ -72,8 +99,18 @@ class NearestKey:
             mine = [frame for frame in sorted(frames) if _nearest(frame, keys) == key]
             forward = tuple(frame for frame in mine if frame >= key)
             backward = tuple(frame for frame in reversed(mine) if frame < key)
-            made += [Span(run, (), self._memory(run, key, keys)) for run in (backward, forward) if run]
+            for run in (backward, forward):
+                if run:
+                    made.append(Span(run, (), self._memory(run, key, keys), self._beyond(run, key, keys, frames)))
         return made
+
+    def _beyond(self, run: tuple[int, ...], key: int, keys: list[int], frames: Sequence[int]) -> tuple[int, ...]:
+        """The frames after the run, up to the next guided one, which is nobody else's."""
+        if run[0] >= key:
+            end = min((k for k in keys if k > key), default=run[-1])
+            return tuple(f for f in sorted(frames) if run[-1] < f < end)[: self.meeting]
+        end = max((k for k in keys if k < key), default=run[-1])
+        return tuple(f for f in sorted(frames, reverse=True) if end < f < run[-1])[: self.meeting]
 
     def _memory(self, run: tuple[int, ...], key: int, keys: list[int]) -> tuple[int, ...]:
         # The second key lies on the side the walk goes to: between two keys one hears of both.

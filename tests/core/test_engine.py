@@ -35,6 +35,7 @@ def use_toys(setattr):
     setattr(methods, "TABLE", {**methods.TABLE, **toys.TABLE})
     named = [
         Recipe("toy", ("toy_carry", "toy_window", "toy_matte"), ""),
+        Recipe("toy-meeting", ("toy_meet", "toy_window", "toy_matte"), ""),
         Recipe("toy-recurrent", ("toy_recurrent", "toy_matte"), ""),
         Recipe("toy-broken", ("toy_window", "toy_matte"), ""),
     ]
@@ -76,16 +77,17 @@ def edited(tiny, frame):
     return shot.replace(guides=tuple(other if guide.frame == frame else guide for guide in shot.guides))
 
 
-def test_an_edit_recomputes_exactly_the_frames_whose_content_changes(long_shot, tmp_path):
+# 36 to 65 lie nearest to 50, walks that meet go three further, and a window of three looks one further.
+@pytest.mark.parametrize(("name", "reached"), [("toy", (35, 66)), ("toy-meeting", (32, 69))])
+def test_an_edit_recomputes_exactly_the_frames_whose_content_changes(long_shot, tmp_path, name, reached):
     cache = Cache(tmp_path)
-    shot, after = toy_shot(long_shot, *GUIDED), edited(long_shot, 50)
+    shot, after = (made.replace(recipe=name) for made in (toy_shot(long_shot, *GUIDED), edited(long_shot, 50)))
     before = {frame: content(result.path) for frame, result in rendered(shot, cache).items()}
     missing = Engine(after, cache).status().missing
     results = rendered(after, cache)
     changed = FrameRange(frame for frame, result in results.items() if content(result.path) != before[frame])
     assert changed == missing == FrameRange(frame for frame, r in results.items() if r.steps)
-    # 36 to 65 lie nearest to 50, and a window of three looks one further.
-    assert changed == FrameRange(range(35, 67))
+    assert changed == FrameRange(range(reached[0], reached[1] + 1))
 
 
 def test_undo_computes_nothing(long_shot, tmp_path):
@@ -98,8 +100,9 @@ def test_undo_computes_nothing(long_shot, tmp_path):
     assert toys.COUNTED == []
 
 
-def test_asking_in_any_order_gives_the_same_bytes(long_shot, tmp_path):
-    shot = toy_shot(long_shot, *GUIDED)
+@pytest.mark.parametrize("name", ["toy", "toy-meeting"])
+def test_asking_in_any_order_gives_the_same_bytes(long_shot, tmp_path, name):
+    shot = toy_shot(long_shot, *GUIDED).replace(recipe=name)
     straight = bytes_of(rendered(shot, Cache(tmp_path / "a")))
     order = list(shot.frames)
     random.Random(3).shuffle(order)
@@ -107,6 +110,21 @@ def test_asking_in_any_order_gives_the_same_bytes(long_shot, tmp_path):
     assert bytes_of({frame: engine.result(frame) for frame in order}) == straight
     backwards = {frame: Engine(shot, Cache(tmp_path / "c")).result(frame) for frame in sorted(order, reverse=True)}
     assert bytes_of(backwards) == straight
+
+
+def test_two_walks_that_meet_hand_over_frame_by_frame(long_shot, tmp_path):
+    whole = toy_shot(long_shot, 20, 50).replace(recipe="toy-meeting")
+    alone = [whole.replace(guides=(guide,)) for guide in whole.guides]
+    made, first, second = (Engine(shot, Cache(tmp_path)) for shot in (whole, *alone))
+    for frame, share in {32: 0.0, 33: 1 / 7, 34: 2 / 7, 35: 3 / 7, 36: 4 / 7, 37: 5 / 7, 38: 6 / 7, 39: 1.0}.items():
+        one, other = (engine.layer("trimap", frame).pixels for engine in (first, second))
+        np.testing.assert_allclose(made.layer("trimap", frame).pixels, one + share * (other - one), atol=1e-6)
+
+
+def test_farm_tasks_keep_walks_that_meet_together_and_name_every_frame_once(long_shot, tmp_path):
+    shot = toy_shot(long_shot, *GUIDED).replace(recipe="toy-meeting")
+    tasks = Engine(shot, Cache(tmp_path)).status().tasks
+    assert [str(task) for task in tasks] == ["1-19", "20-49", "50-79", "80-100"]
 
 
 def test_recurrent_chunks_do_not_depend_on_what_was_asked(long_shot, tmp_path):

@@ -2,9 +2,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqmatte.reach import Chunked, FromKey, NearestKey, PerFrame, Span
+from seqmatte.reach import Chunked, FromKey, NearestKey, PerFrame, Span, meeting
 
-REACHES = [PerFrame(), Chunked(16, 8), NearestKey(0), NearestKey(1), NearestKey(2), FromKey(+1), FromKey(-1)]
+REACHES = [
+    PerFrame(),
+    Chunked(16, 8),
+    NearestKey(0),
+    NearestKey(1),
+    NearestKey(2),
+    NearestKey(2, 4),
+    FromKey(+1),
+    FromKey(-1),
+]
 
 
 @pytest.mark.parametrize("reach", REACHES, ids=str)
@@ -14,6 +23,27 @@ def test_every_frame_lies_in_exactly_one_span(reach, first, length, data):
     guided = data.draw(st.lists(st.sampled_from(list(frames)), min_size=1, max_size=4, unique=True))
     spans = reach.spans(frames, guided)
     assert sorted(frame for span in spans for frame in span.frames) == list(frames)
+
+
+@given(first=st.integers(-50, 1001), length=st.integers(1, 60), far=st.integers(0, 6), data=st.data())
+def test_walks_that_meet_share_the_frames_about_the_middle_and_no_guided_one(first, length, far, data):
+    frames = range(first, first + length)
+    guided = data.draw(st.lists(st.sampled_from(list(frames)), min_size=1, max_size=4, unique=True))
+    spans = NearestKey(1, far).spans(frames, guided)
+    for frame in frames:
+        made = meeting(frame, spans)
+        assert sum(share for _, share in made) == pytest.approx(1)
+        assert all(frame in span.walked for span, _ in made)
+        assert len(made) == 1 or frame not in guided
+    for span in spans:
+        assert len(span.beyond) <= far
+        assert not set(span.beyond) & set(guided)
+
+
+def test_the_share_of_a_walk_falls_evenly_where_another_comes_to_meet_it():
+    spans = NearestKey(1, 2).spans(range(1, 12), [1, 11])
+    shares = {frame: dict((span.guides[0], share) for span, share in meeting(frame, spans)) for frame in range(1, 12)}
+    assert [shares[frame].get(1, 0) for frame in range(4, 10)] == pytest.approx([1, 0.8, 0.6, 0.4, 0.2, 0])
 
 
 def test_nearest_key_walks_out_both_ways_to_the_middle():

@@ -17,6 +17,7 @@ from seqmatte.reach import Chunked, NearestKey, PerFrame
 
 TABLE = {
     "toy_carry": "toys:Carry",
+    "toy_meet": "toys:Meet",
     "toy_window": "toys:Window",
     "toy_recurrent": "toys:Recurrent",
     "toy_matte": "toys:Matte",
@@ -65,6 +66,12 @@ class Carry(Toy):
 
     def thaw(self, frozen):
         return dict(frozen)
+
+
+class Meet(Carry):
+    """Carries on beyond the middle between two guides."""
+
+    name, reach = "toy_meet", NearestKey(1, 3)
 
 
 class Recurrent(Toy):

@@ -14,7 +14,7 @@ from seqlink.params import param
 from seqmatte.device import Device
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View, as_planes
-from seqmatte.reach import NearestKey
+from seqmatte.reach import MEETING, NearestKey
 from seqmatte.steady import Memory, Plane, carried, in_doubt, luma_of
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class ClosedForm:
     makes = "alpha"
     reads = (Read("plate", space="scene"), Read("plate", space="encoded"), Read("trimap"))
     # The guides speak through the trimap; the walk itself begins with nothing.
-    reach = NearestKey(0)
+    reach = NearestKey(0, MEETING)
 
     def __init__(self, params: ClosedFormParams) -> None:
         self.params = params

@@ -19,7 +19,7 @@ from seqmatte.guide import Band
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, View, guide_kind
 from seqmatte.propagation import Memory
-from seqmatte.reach import NearestKey
+from seqmatte.reach import MEETING, NearestKey
 
 # Frames about a guided one in which its background is looked for.
 _ABOUT = (-8, -5, -3, -2, -1, 1, 2, 3, 5, 8)
@@ -83,7 +83,8 @@ class GuideFlow:
         Read("plate", (0, *_ABOUT, *_AHEAD, *(-offset for offset in _AHEAD)), space="encoded"),
         Read("guide"),
     )
-    reach = NearestKey(2)
+    reach = NearestKey(2, MEETING)
+    mixed = staticmethod(guide.mixed)
 
     def __init__(self, params: GuideFlowParams) -> None:
         self.params = params

@@ -20,7 +20,7 @@ from seqmatte.methods.networked import (
     plane,
     smaller,
 )
-from seqmatte.reach import NearestKey
+from seqmatte.reach import MEETING, NearestKey
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,7 +83,7 @@ class Hstsg(Networked):
 
     makes = "alpha"
     reads = (Read("plate", space="encoded"), Read("guide"))
-    reach = NearestKey(2)
+    reach = NearestKey(2, MEETING)
     params: Any
 
     def __init__(self, params: HstsgParams) -> None:

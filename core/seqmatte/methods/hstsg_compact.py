@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from seqlink.params import param
+from seqmatte import guide
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View, guide_kind
 from seqmatte.methods.networked import Networked, NetworkParams, Plane, enlarged, plane, smaller
-from seqmatte.reach import NearestKey
+from seqmatte.reach import MEETING, NearestKey
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +73,8 @@ class HstsgCompact(Networked):
 
     makes = "trimap"
     reads = (Read("plate", space="encoded"), Read("guide"))
-    reach = NearestKey(2)
+    reach = NearestKey(2, MEETING)
+    mixed = staticmethod(guide.mixed)
     params: Any
 
     def __init__(self, params: HstsgCompactParams) -> None:

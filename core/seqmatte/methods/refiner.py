@@ -14,7 +14,7 @@ from seqmatte.appearance import Colours
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View, as_planes, guide_kind
 from seqmatte.methods.networked import Networked, NetworkParams, Plane, enlarged
-from seqmatte.reach import NearestKey
+from seqmatte.reach import MEETING, NearestKey
 from seqmatte.steady import Memory, carried, luma_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Refiner(Networked):
         Read("guess"),
     )
     # What subject and background look like is told by the guided frames.
-    reach = NearestKey(2)
+    reach = NearestKey(2, MEETING)
 
     def __init__(self, params: RefinerParams) -> None:
         self.params = params
