@@ -72,6 +72,6 @@ def picked(poses: Poses, clips: Tensor) -> Poses:
     return Poses(*(getattr(poses, f.name)[clips] for f in fields(Poses)))
 
 
-def scaled(poses: Poses, factor: float) -> Poses:
+def scaled(poses: Poses, factor: float | Tensor) -> Poses:
     """The same paths, nearer or farther."""
     return Poses(poses.x, poses.y, poses.turn, poses.scale * factor)

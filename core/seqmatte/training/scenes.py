@@ -81,9 +81,9 @@ def _shoot(dice: Dice, count: int, frames: int, size: int, times: int, quick: bo
     subject = _with_curves(dice, body, poses, moments, times, with_curves, subject)
     behind = _background(dice, surfaces[count : 2 * count], camera, times, size)
     behind = _shadowed(dice, behind, subject[:, :, 3:])
-    behind = _with_others(dice, behind, body, surfaces[:count], moments, camera, times)
-    front = _occluders(dice, body, surfaces[2 * count :], moments, times)
     gain = _light_on_subject(dice, count)
+    behind = _with_others(dice, behind, body, gain, moments, camera, times)
+    front = _occluders(dice, body, surfaces[2 * count :], moments, times)
     return _developed(dice, torch.cat((subject[:, :, :3] * gain, subject[:, :, 3:]), 2), behind, front)
 
 
@@ -169,11 +169,15 @@ def _shadowed(dice: Dice, behind: Tensor, alpha: Tensor) -> Tensor:
 
 
 def _with_others(
-    dice: Dice, behind: Tensor, body: Body, surface: Tensor, moments: Tensor, camera: Poses, times: int
+    dice: Dice, behind: Tensor, body: Body, gain: Tensor, moments: Tensor, camera: Poses, times: int
 ) -> Tensor:
-    """Hard negatives behind the subject: look-alikes with its own surface, and other bodies, moving on their own."""
+    """Hard negatives behind the subject: look-alikes with its own surface, and other bodies, moving on their own.
+
+    Of look-alikes half are the subject's very copies, half mirrored; half stand in the subject's light. gain: that
+    light, [B, 1, 3, 1, 1].
+    """
     count = behind.shape[0]
-    alike = dice.chance(0.3, count)
+    alike = dice.chance(0.45, count)
     other = alike | dice.chance(0.35, count)
     clips = other.nonzero()[:, 0]
     if not len(clips):
@@ -181,10 +185,11 @@ def _with_others(
     source = torch.where(
         alike, torch.arange(count, device=dice.device), torch.arange(count, device=dice.device).roll(1)
     )[clips]
-    alpha = body.alpha[source].flip(4)
-    layer = torch.cat((body.colour[source].flip(3).unsqueeze(1) * alpha, alpha), 2)
-    poses = scaled(subject_poses(dice, len(clips), moments[clips], picked(camera, clips), False), 0.8)
-    seen = photograph(layer, poses, times)
+    lit = torch.where(dice.chance(0.5, len(clips), 1, 1, 1, 1), gain[source], 1.0)
+    layer = torch.cat((body.colour[source].unsqueeze(1) * body.alpha[source] * lit, body.alpha[source]), 2)
+    layer = torch.where(dice.chance(0.5, len(clips), 1, 1, 1, 1), layer, layer.flip(4))
+    poses = subject_poses(dice, len(clips), moments[clips], picked(camera, clips), False)
+    seen = photograph(layer, scaled(poses, dice.uniform(0.7, 1.1, len(clips), 1)), times)
     return behind.index_copy(0, clips, seen[:, :, :3] + behind[clips] * (1 - seen[:, :, 3:]))
 
 
