@@ -78,10 +78,13 @@ class PlateColour:
 
     def to_rec709(self, rgb: Pixels) -> Pixels:
         """H x W x 3 scene-linear to linear Rec.709, unclipped: one 3 x 3 matrix."""
+        import cv2
+
         matrix = self.rec709_matrix
         if np.array_equal(matrix, np.eye(3)):
             return rgb
-        return np.ascontiguousarray(rgb.reshape(-1, 3) @ matrix, np.float32).reshape(rgb.shape)
+        # numpy would ask a BLAS, whose threads wait for cores that other processes have.
+        return np.asarray(cv2.transform(np.ascontiguousarray(rgb), matrix.T), np.float32)
 
     def to_display(self, rgb: Pixels) -> Pixels:
         """H x W x 3 scene-linear to 0..1 for a screen, by the config's default display and view."""
