@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NoReturn
 
+from seqmatte import allocation
 from seqmatte.errors import SeqmatteError, ShotError
 
 # command -> (module, one line for --help); the module has add_arguments(parser) and run(args) -> exit code.
@@ -72,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         module = import_module(f"seqmatte.commands.{COMMANDS[name][0]}")
         args = _command_parser(name, module.add_arguments).parse_args(arguments[1:])
         args.command = name
+        allocation.keep_freed()
         return int(module.run(args))
     except SeqmatteError as error:
         sys.stderr.write(f"seqmatte {name}: {error}\n")

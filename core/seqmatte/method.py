@@ -105,5 +105,9 @@ def guide_kind(guide: Layer) -> str:
 
 def as_planes(layer: Layer, *channels: str) -> npt.NDArray[np.float32]:
     """1 x C x H x W, contiguous: what torch wants."""
+    import cv2
+
     picked = layer.take(*channels) if channels and channels != layer.channels else layer.pixels
-    return np.array(picked.transpose(2, 0, 1)[None], np.float32, order="C")
+    planes = np.empty((1, picked.shape[2], *picked.shape[:2]), np.float32)
+    cv2.split(np.ascontiguousarray(picked, np.float32), list(planes[0]))
+    return planes

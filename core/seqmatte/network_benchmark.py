@@ -305,6 +305,9 @@ def _seconds(act: Callable[[], object], device: Any, clock: str) -> float:
 
 
 if __name__ == "__main__":
+    from seqmatte import allocation
+
+    allocation.keep_freed()
     facts = json.loads(sys.argv[1])
     (one,), runs, kind = facts.pop("names"), facts.pop("runtime"), facts.pop("precision")
     tell(one, runs, kind, Asked((one,), tuple(map(tuple, facts.pop("sizes"))), **facts))

@@ -86,13 +86,12 @@ class Networked:
 
     def alpha_layer(self, alpha: Plane, confidence: Plane, colour: Pixels | None = None) -> Layer:
         """H x W opacity and how sure it is, 0..1; colour: H x W x 3, a straight foreground in scene-linear light."""
+        import cv2
+
         channels = ("A", "confidence") if colour is None else ("A", "confidence", "F.R", "F.G", "F.B")
-        pixels = np.empty((*alpha.shape, len(channels)), np.float32)
-        np.clip(alpha, 0, 1, out=pixels[:, :, 0])
-        np.clip(confidence, 0, 1, out=pixels[:, :, 1])
-        if colour is not None:
-            pixels[:, :, 2:] = colour
-        sure = float(pixels[:, :, 1].mean(dtype=np.float64))
+        planes = [np.clip(alpha, 0, 1), np.clip(confidence, 0, 1)]
+        sure = cv2.mean(planes[1])[0]
+        pixels = np.asarray(cv2.merge([*planes, *(() if colour is None else cv2.split(colour))]), np.float32)
         return Layer(pixels, channels, facts={"confidence": sure, "correction": self.weights.correction})
 
 
