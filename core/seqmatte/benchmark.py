@@ -35,6 +35,22 @@ CLIP = 12
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A recipe on a shot of so many frames, run by one runtime on one device."""
+
+    width: int
+    height: int
+    frames: int
+    recipe: str
+    runtime: str = "torch"
+    device: str = "auto"
+
+    def shot(self, folder: Path, frames: int | None = None) -> Shot:
+        made = long_shot(self.width, self.height, frames or self.frames, folder / "shot")
+        return made.replace(recipe=self.recipe, runtime=self.runtime)
+
+
+@dataclass(frozen=True)
 class Floors:
     """Seconds a frame: EXR read of the plate, EXR write of a result, a pass over the pixels, flow both ways."""
 
@@ -52,7 +68,7 @@ class Floors:
 @dataclass(frozen=True)
 class Timing:
     """Seconds a frame. stages: by method, "read" and "engine"; total: wall clock of the render; cached: a second
-    render; cached_floor: a plain EXR read of the same results."""
+    render; cached_floor: a plain EXR read of the same results; rvm: RVM's bare network, for a recipe with networks."""
 
     frames: int
     stages: dict[str, float]
@@ -60,6 +76,7 @@ class Timing:
     cached: float
     cached_floor: float
     floors: Floors
+    rvm: float | None = None
 
     def as_dict(self) -> dict[str, object]:
         ratios = {name: seconds / self.floors.chain for name, seconds in self.stages.items()}
@@ -78,9 +95,9 @@ class Timing:
         return 1 - inside / self.total
 
 
-def measure(width: int, height: int, frames: int, recipe: str, folder: Path, device: Device) -> Timing:
-    """Times a recipe on a generated shot of the size. folder: for the shot and a cache, made anew."""
-    shot = long_shot(width, height, frames, folder / "shot").replace(recipe=recipe)
+def measure(asked: Asked, folder: Path, device: Device) -> Timing:
+    """Times a recipe on a generated shot. folder: for the shot and a cache, made anew."""
+    shot, frames = asked.shot(folder), asked.frames
     cache, watch = Cache(folder / "cache"), Stopwatch()
     opened = OpenMethods()
     for _ in Engine(shot, Cache(folder / "warm"), device=device, opened=opened).render(shot.frames[:1]):
@@ -91,7 +108,21 @@ def measure(width: int, height: int, frames: int, recipe: str, folder: Path, dev
     total = (time.perf_counter() - started) / frames
     stages = {name: seconds / frames for name, seconds in watch.seconds.items()}
     cached = _cached(shot, cache, device) / frames
-    return Timing(frames, stages, total, cached, _best_read(paths), floors(shot, paths[0], folder))
+    floor = floors(shot, paths[0], folder)
+    return Timing(frames, stages, total, cached, _best_read(paths), floor, _rvm(asked, shot))
+
+
+def _rvm(asked: Asked, shot: Shot) -> float | None:
+    """Seconds a frame of RVM's bare network at the same size and in the same runtime; None for a recipe without any."""
+    from seqmatte import network_benchmark, recipe
+    from seqmatte.methods.networked import Networked
+
+    if not any(issubclass(recipe.method_class(name), Networked) for name in recipe.resolve(shot).methods):
+        return None
+    size = (asked.height, asked.width)
+    wanted = network_benchmark.Asked(("rvm",), (size,), asked.device)
+    (rate,) = network_benchmark.column("rvm", asked.runtime, "float32", wanted)
+    return None if isinstance(rate, str) else 1 / rate
 
 
 def long_shot(width: int, height: int, frames: int, folder: Path) -> Shot:
@@ -125,13 +156,23 @@ def floors(shot: Shot, result: str, folder: Path) -> Floors:
     )
 
 
-def peak_memory(width: int, height: int, frames: int, recipe: str, folder: Path, device: str) -> int:
+def peak_memory(asked: Asked, frames: int, folder: Path) -> int:
     """Peak bytes of a process that mattes a shot of so many frames."""
-    shot = long_shot(width, height, frames, folder / "shot").replace(recipe=recipe)
+    shot = asked.shot(folder, frames)
     document = folder / f"{frames}.json"
     document.write_text(shot.to_json(), encoding="utf-8")
     cache = folder / f"memory-{frames}"
-    command = [sys.executable, "-m", "seqmatte", "matte", str(document), "--cache", str(cache), "--device", device]
+    command = [
+        sys.executable,
+        "-m",
+        "seqmatte",
+        "matte",
+        str(document),
+        "--cache",
+        str(cache),
+        "--device",
+        asked.device,
+    ]
     command += ["--out", str(folder / "memory" / "matte.####.exr"), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -155,6 +196,8 @@ def table(timing: Timing, name: str) -> str:
     ]
     lines = [f"{'stage':40} {'s/frame':>9} {'x chain':>8}"]
     lines += [f"{stage:40} {seconds:9.3f} {seconds / chain:8.2f}" for stage, seconds in rows]
+    if timing.rvm:
+        lines += [f"{'RVM, its bare network':40} {timing.rvm:9.3f} {timing.rvm / chain:8.2f}"]
     lines += [f"outside the methods: {100 * timing.overhead:.1f} % of the run"]
     lines += [f"a cached frame takes {timing.cached / timing.cached_floor:.2f} of a plain read"]
     return "\n".join(lines)

@@ -12,12 +12,14 @@ EPILOG = """\
 examples:
   seqmatte bench
   seqmatte bench --size 1920x1080 --frames 20 --memory 20,200
+  seqmatte bench --recipe combined --runtime torch,onnx
   seqmatte bench --networks
   seqmatte bench --networks rvm,gca --sizes 512x512 --limit 20
   OMP_NUM_THREADS=1 seqmatte bench --networks --clock cpu --keep networks.jsonl
   seqmatte bench --quality 24 --recipe flow-closed-form,auto
 
 --quality scores recipes on generated shots that no training saw, beside the plain chain of a compositor.
+A recipe with networks is timed beside RVM's bare network at the same size.
 Of time, everything is a ratio within one run: to one medium DIS flow each way plus one EXR read plus one EXR write.
 """
 
@@ -26,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", default="1920x1080", metavar="WxH", help="default: 1920x1080")
     parser.add_argument("--frames", type=int, default=8, help="length of the shot; default: 8")
     parser.add_argument("--recipe", default="auto", help="default: auto")
+    parser.add_argument(
+        "--runtime", default="torch", metavar="NAMES", help="of its networks, as torch,onnx; one by one"
+    )
     parser.add_argument("--memory", metavar="LENGTHS", help="also peak memory for shots of these lengths, as 20,200")
     parser.add_argument("--quality", type=int, metavar="SHOTS", help="score recipes on so many unseen shots instead")
     parser.add_argument("--guides", type=int, default=1, help="masks a shot has, with --quality; default: 1")
@@ -89,16 +94,18 @@ def _recipe(args: argparse.Namespace, folder: Path) -> None:
     from seqmatte.device import Device
 
     width, height = size_from(args.size)
-    timing = benchmark.measure(width, height, args.frames, args.recipe, folder, Device(args.device))
     lengths = [int(text) for text in args.memory.split(",")] if args.memory else []
-    peaks = {n: benchmark.peak_memory(width, height, n, args.recipe, folder, args.device) for n in lengths}
-    if args.json:
-        print(json.dumps({**timing.as_dict(), "peak_bytes": peaks}, indent=1))
-        return
-    print(f"{args.size}, {args.frames} frames, recipe {args.recipe}")
-    print(benchmark.table(timing, args.recipe))
-    for frames, peak in peaks.items():
-        print(f"peak memory, {frames} frames: {peak / 2**20:.0f} MiB")
+    for runtime in args.runtime.split(","):
+        asked = benchmark.Asked(width, height, args.frames, args.recipe, runtime, args.device)
+        timing = benchmark.measure(asked, folder / runtime, Device(args.device))
+        peaks = {n: benchmark.peak_memory(asked, n, folder / runtime) for n in lengths}
+        if args.json:
+            print(json.dumps({**timing.as_dict(), "runtime": runtime, "peak_bytes": peaks}, indent=1))
+            continue
+        print(f"{args.size}, {args.frames} frames, recipe {args.recipe}, {runtime}")
+        print(benchmark.table(timing, args.recipe))
+        for frames, peak in peaks.items():
+            print(f"peak memory, {frames} frames: {peak / 2**20:.0f} MiB")
 
 
 def _quality(args: argparse.Namespace, folder: Path) -> None:
