@@ -29,7 +29,8 @@ class HardShot:
             def fetch(layer, offset, space):
                 there = min(max(frame + offset, 0), last)
                 if layer == "plate":
-                    return Layer(encoding.encode(self.plates[there]), ("R", "G", "B"))
+                    picture, facts = encoding.encode(self.plates[there]), {"encoding": str(encoding)}
+                    return Layer(picture, ("R", "G", "B"), facts=facts)
                 return Layer(guides[there][..., None], (kind,)) if there in guides else None
 
             return View(frame, fetch)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqmatte.background import Background
+from seqmatte.encoding import Encoding
 from seqmatte.expectation import Expectation
 from seqmatte.flow import Plane
 
@@ -21,7 +22,11 @@ _SUBJECT_SAMPLES = 9
 _NEAR_SAMPLES = 3
 # Encoded noise of a plate: residuals beyond a few of these are not explained.
 _NOISE = 0.02
+# An encoded step small enough to find the encoding's slope with.
+_STEP = np.float32(0.01)
 _ALMOST_ONE = 0.003
+# Variance of the colours that a usual pair could have mixed, as far as alpha is uncertain.
+_USUAL_WIDTH = 0.004
 _BEYOND = 0.4
 _BINS = 24
 # Share of the subject, in hundredths, that has a colour at least, for it to be one of the subject's.
@@ -51,16 +56,18 @@ def opinion(
     colours: Colours,
     left_behind: Plane,
     awaited: Expectation,
+    encoding: Encoding,
     followed: Background | None = None,
 ) -> Opinion:
     """Alpha of the pixels asked for, by pairs of a subject's and a background's colour.
 
-    Each pair that could have mixed the pixel gives an alpha, weighted by how well it explains the pixel and by how
-    near it was found (in the spirit of K. He et al., "A Global Sampling Method for Alpha Matting", CVPR 2011,
-    equations 3 to 5); the mean and the spread of these are given, instead of the best pair. plate: h x w x 3, encoded.
-    palette: k x 3, the subject's colours on the guided frames. left_behind: h x w, 0..1, whether a pixel moves as the
-    background does while the subject does not. awaited: what was expected of alpha, which weighs the pairs and stands
-    where they tell nothing. followed: a second guess at the background, which has gone with each pixel's own motion.
+    Each pair that could have mixed the pixel, in linear light, gives an alpha, weighted by how well it explains the
+    pixel and by how near it was found (in the spirit of K. He et al., "A Global Sampling Method for Alpha Matting",
+    CVPR 2011, equations 3 to 5); the mean and the spread of these are given, instead of the best pair.
+    plate: h x w x 3, encoded by `encoding`. palette: k x 3, the subject's colours on the guided frames. left_behind:
+    h x w, 0..1, whether a pixel moves as the background does while the subject does not. awaited: what was expected of
+    alpha, which weighs the pairs and stands where they tell nothing. followed: a second guess at the background, which
+    has gone with each pixel's own motion.
     """
     asked_at = np.flatnonzero(asked)
     alpha, variance = sure_subject.astype(np.float32), np.full(asked.shape, 1e-4, np.float32)
@@ -74,7 +81,8 @@ def opinion(
         background = [*background, own]
     like = colours.likeness(plate).reshape(-1)[asked_at]
     prior = Expectation(awaited.alpha.reshape(-1)[asked_at], awaited.spread.reshape(-1)[asked_at])
-    mean, spread = _mixed(pixel, subject, background, like, left_behind.reshape(-1)[asked_at], prior)
+    light = _Light.about(pixel, encoding)
+    mean, spread = _mixed(pixel, subject, background, like, left_behind.reshape(-1)[asked_at], prior, light)
     alpha.reshape(-1)[asked_at], variance.reshape(-1)[asked_at] = mean, spread
     return Opinion(alpha, variance)
 
@@ -136,8 +144,34 @@ def nearest_of(sure: Mask) -> tuple[Index, Plane]:
     return np.asarray(index[label]), np.asarray(distance, np.float32)
 
 
+@dataclass(frozen=True)
+class _Light:
+    """Brings encoded colours to linear light, where a soft edge is a mixture, in units of what grain does to a pixel.
+
+    rise: n x 3, how steeply the encoding rises at the pixel. Light times that is, near the pixel, as far apart as the
+    encoded colours are, so that what a mixture leaves unexplained is measured alike in the dark and in the light.
+    """
+
+    encoding: Encoding
+    rise: Plane
+
+    @staticmethod
+    def about(pixel: Plane, encoding: Encoding) -> _Light:
+        further = encoding.decode(pixel + _STEP) - encoding.decode(pixel - _STEP)
+        return _Light(encoding, np.asarray(2 * _STEP / np.maximum(further, 1e-6), np.float32))
+
+    def of(self, colour: Plane) -> Plane:
+        return np.asarray(self.encoding.decode(np.asarray(colour, np.float32)) * self.rise, np.float32)
+
+
 def _mixed(
-    pixel: Plane, subject: Samples, background: Samples, like: Plane, still: Plane, prior: Expectation
+    pixel: Plane,
+    subject: Samples,
+    background: Samples,
+    like: Plane,
+    still: Plane,
+    prior: Expectation,
+    light: _Light,
 ) -> tuple[Plane, Plane]:
     """Mean and variance of alpha over all pairs of samples, each joined with what was expected.
 
@@ -146,18 +180,23 @@ def _mixed(
     expected, unsure = prior.alpha, prior.spread**2
     mass = np.full(len(pixel), 1e-5, np.float32)
     first, second = mass * expected, mass * (expected * expected + unsure)
+    lit, lit_subject = light.of(pixel), [light.of(fore) for fore, _ in subject]
     for back, back_weight in background:
-        from_back = pixel - back
-        for fore, fore_weight in subject:
-            mix = fore - back
-            length = (mix * mix).sum(1) + 1e-5
-            free = (from_back * mix).sum(1) / length
+        lit_back = light.of(back)
+        from_back = lit - lit_back
+        for (fore, fore_weight), lit_fore in zip(subject, lit_subject, strict=True):
+            mix = lit_fore - lit_back
+            wide = (mix * mix).sum(1) + 1e-5
+            free = (from_back * mix).sum(1) / wide
             rest = from_back - np.clip(free, 0, 1)[:, None] * mix
+            length = ((fore - back) ** 2).sum(1) + 1e-5
             # Beyond 0 and 1, so that grain averages out around them instead of adding up.
             alpha = np.clip(free, -_BEYOND, 1 + _BEYOND)
             # Two colours that are nearly one tell nothing.
             weight = fore_weight * back_weight * length / (length + _ALMOST_ONE)
             weight = weight * np.exp((rest * rest).sum(1) / (-2 * _NOISE**2))
+            # The further apart its colours are, the more other pixels a pair could have mixed as well.
+            weight = weight * np.sqrt(_USUAL_WIDTH / (wide * unsure + _NOISE**2))
             own = _NOISE**2 / length
             weight = weight * _odds(alpha - expected, unsure + own)
             told = unsure / (unsure + own)

@@ -9,6 +9,7 @@ import numpy as np
 from seqmatte import appearance, flow
 from seqmatte.appearance import Colours
 from seqmatte.background import DOUBTFUL, Background, agreed
+from seqmatte.encoding import Encoding
 from seqmatte.expectation import Expectation
 from seqmatte.flow import Plane
 from seqmatte.guide import Band, Mask, grown, shrunk
@@ -161,15 +162,16 @@ def judged(
     behind: Background,
     memory: Memory,
     left_behind: Plane,
+    encoding: Encoding,
     followed: Background | None = None,
 ) -> tuple[Band, Plane]:
     """The band after looking at the plate, and confidence in its alpha, both h x w.
 
-    awaited: what is expected of alpha. subject, ground: what is sure beforehand.
+    awaited: what is expected of alpha. subject, ground: what is sure beforehand. encoding: the plate's.
     """
     asked = ~(subject | ground)
     seen = appearance.opinion(
-        plate, subject, ground, asked, behind, memory.palette, memory.colours, left_behind, awaited, followed
+        plate, subject, ground, asked, behind, memory.palette, memory.colours, left_behind, awaited, encoding, followed
     )
     weight = np.where(asked, 3e-3 / (seen.variance + 3e-3), 2).astype(np.float32)
     wanted = np.where(asked, seen.alpha, subject)

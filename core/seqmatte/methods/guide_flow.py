@@ -14,6 +14,7 @@ from seqmatte import appearance, expectation, guide, propagation
 from seqmatte.appearance import Colours
 from seqmatte.background import Background
 from seqmatte.device import Device
+from seqmatte.encoding import Encoding
 from seqmatte.flow import Plane
 from seqmatte.guide import Band
 from seqmatte.layer import Layer
@@ -75,7 +76,7 @@ class GuideFlow:
     """
 
     name: ClassVar[str] = "guide_flow"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     Params: ClassVar[type] = GuideFlowParams
 
     makes = "trimap"
@@ -163,7 +164,7 @@ def _begun(view: View, plate: Plane, band: Band, memory: Memory) -> Walk:
         subject, ground = propagation.challenged(plate, band.alpha, subject, ground, behind, memory, False)
     nothing = np.zeros_like(band.alpha)
     awaited = expectation.of_guide(kind, band)
-    found, confidence = propagation.judged(plate, awaited, subject, ground, behind, memory, nothing)
+    found, confidence = propagation.judged(plate, awaited, subject, ground, behind, memory, nothing, _encoding(view))
     if kind == "trimap":
         found = Band(np.where(unknown, found.alpha, band.alpha > 0.5).astype(np.float32), band.unknown)
     if kind == "alpha":
@@ -192,7 +193,7 @@ def _carried(last: Walk, view: View) -> Walk:
     behind = propagation.seen_behind(plate, covered, others, last.behind, way.background, last.memory.colours)
     followed = propagation.followed(last.behind, way)
     band, confidence = propagation.judged(
-        plate, awaited, subject, ground, behind, last.memory, way.left_behind, followed
+        plate, awaited, subject, ground, behind, last.memory, way.left_behind, _encoding(view), followed
     )
     behind = propagation.learnt(behind, plate, band, confidence)
     memory = replace(last.memory, colours=last.memory.colours.after(plate, band.trimap() == 0))
@@ -232,6 +233,11 @@ def _small(view: View, offset: int = 0) -> Plane:
     """The encoded plate at working size."""
     encoded = view["plate", offset, "encoded"].take("R", "G", "B")
     return guide.resized(encoded, guide.small_size(*encoded.shape[:2]))
+
+
+def _encoding(view: View) -> Encoding:
+    """The shot's, as its encoded plates say."""
+    return Encoding.parse(str(view["plate", 0, "encoded"].facts["encoding"]))
 
 
 def _learnt(seen: Sequence[tuple[Plane, Band]]) -> Memory:
