@@ -67,7 +67,7 @@ COURSES = {
         (Stage(6000, 7e-4, (Round(160, 3, 8),), "no paper; ours"),),
         Round(160, 6, 24),
         lessons.run_refiner,
-        Pool((Round(224, 8, 4), Round(320, 6, 4), Round(256, 8, 4)), 120),
+        Pool((Round(224, 8, 4), Round(320, 6, 4), Round(448, 4, 4)), 120),
     ),
     "rvm": _paper(
         "rvm",
