@@ -1,6 +1,12 @@
-"""A guide as drawn, brought into the plate's pixels: placed by its windows, and refused where it says nothing."""
+"""Pictures brought into one data window: plate frames that have smaller ones, and guides as they were drawn.
+
+A guide that says nothing there is refused.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +17,26 @@ from seqmatte.layer import Header, Layer, Pixels
 # How far a trimap's values may lie from 0, 0.5 and 1: 8-bit files have no exact half.
 TRIMAP_TOLERANCE = 0.05
 _BLANK = 1e-3
+
+
+# x, y, width, height.
+Window = tuple[int, int, int, int]
+
+
+def around(windows: Collection[Window]) -> Window:
+    """The smallest data window that holds all of these."""
+    left, top = min(w[0] for w in windows), min(w[1] for w in windows)
+    right, bottom = max(w[0] + w[2] for w in windows), max(w[1] + w[3] for w in windows)
+    return left, top, right - left, bottom - top
+
+
+def on_canvas(picture: Layer, canvas: Header) -> Layer:
+    """The picture in the canvas's data window, black around its own; itself where they are one."""
+    header = picture.header
+    if header is None or header.data == canvas.data:
+        return picture
+    planes = [_into_window(plane, *header.data[:2], canvas) for plane in np.moveaxis(picture.pixels, 2, 0)]
+    return replace(picture, pixels=np.stack(planes, 2), header=replace(header, data=canvas.data))
 
 
 def guide_on_plate(drawn: Layer, plate: Header, guide: Guide) -> Layer:

@@ -21,13 +21,14 @@ from seqmatte.colour import PlateColour
 from seqmatte.encoding import Encoding
 from seqmatte.errors import GuideError, PlateError, SeqmatteError, ShotError
 from seqmatte.layer import Header, Layer, Pixels
-from seqmatte.placement import guide_on_plate
+from seqmatte.placement import around, guide_on_plate, on_canvas
 
 # Pictures kept in memory, for neighbouring frames and for both spaces of one.
 KEPT_BYTES = 512 << 20
 # Frames from which the shot's encoding is chosen, and the share of their pixels: every n-th row and column.
 SAMPLED_FRAMES = 3
 SAMPLED_EVERY = 4
+_HEADERS_KEPT = 20_000
 
 
 class Digests(Protocol):
@@ -78,7 +79,8 @@ class Source:
             return "none"
         content = self._digest_of(pattern.path(frame), frame, PlateError)
         extra = str(self.encoding) if space == "encoded" else ""
-        return _digest(content, self.shot.layer if name == "plate" else "", self.colour.identity, extra)
+        parts = (content, self.shot.layer if name == "plate" else "", self.colour.identity, extra)
+        return _digest(*parts, *(() if self.canvas == self.header else (str(self.canvas.data),)))
 
     def prefetch(self, name: str, frame: int, space: str | None = None) -> None:
         """Reads a layer ahead of need. Its errors wait for whoever asks for it."""
@@ -96,9 +98,23 @@ class Source:
 
     @cached_property
     def header(self) -> Header:
-        """The header of the shot's first frame, which all others must fit, as read."""
+        """The header of the shot's first frame, as read."""
         first = self.shot.frames[0]
-        return plate_files.read_plate_header(self.shot.plate.path(first), frame=first, layer=self.shot.layer)
+        return _header_of(self.shot.plate.path(first), first, self.shot.layer)
+
+    @cached_property
+    def canvas(self) -> Header:
+        """The first frame's header, with a data window that holds every frame's: what all layers have.
+
+        Around the data window of a frame that has a smaller one the plate is black, as EXR has it.
+        """
+        first = self.header
+        windows = {first.data}
+        for frame in self.shot.frames[1:]:
+            with contextlib.suppress(SeqmatteError):  # who asks for the pixels is told what is wrong
+                header = _header_of(self.shot.plate.path(frame), frame, self.shot.layer)
+                windows |= {header.data} if header.display == first.display else set()
+        return replace(first, data=around(windows))
 
     @cached_property
     def colour(self) -> PlateColour:
@@ -134,6 +150,7 @@ class Source:
         with self._unchanged(path, frame, PlateError):
             picture = plate_files.read_plate(path, frame=frame, layer=layer)
         self._refuse_other_size(picture.header, frame, path)
+        picture = on_canvas(picture, self.canvas)
         scene = picture.pixels
         if not self.colour.is_linear:
             scene = np.concatenate([self.colour.to_scene(scene[:, :, :3]), scene[:, :, 3:]], axis=2)
@@ -152,7 +169,7 @@ class Source:
     def _read_guide(self, guide: Guide) -> Layer:
         with self._unchanged(guide.path, guide.frame, GuideError):
             drawn = plate_files.read_guide(guide.path, guide.kind, frame=guide.frame)
-        return guide_on_plate(drawn, self.header, guide)
+        return guide_on_plate(drawn, self.canvas, guide)
 
     def _samples(self, frames: list[int]) -> list[Pixels]:
         """Some pixels of a few plate frames in linear Rec.709."""
@@ -191,7 +208,7 @@ class Source:
 
     def _refuse_other_size(self, header: Header | None, frame: int, path: str) -> None:
         first = self.header
-        if header is not None and (header.data, header.display) != (first.data, first.display):
+        if header is not None and header.display != first.display:
             mine, theirs = _windows(header), _windows(first)
             said = f"frame {frame} is {mine}, but the shot's first frame {self.shot.frames[0]} is {theirs}"
             raise PlateError(f"{said}; conform the plate to one size", frame=frame, path=path)
@@ -230,6 +247,19 @@ class _Pictures:
             self._reading.pop(key, None)
             while len(self._found) > 2 and sum(f.pixels.nbytes for f in self._found.values()) > self._limit:
                 self._found.popitem(last=False)
+
+
+_HEADERS: dict[tuple[str, str, tuple[int, int, int] | None], Header] = {}
+
+
+def _header_of(path: str, frame: int, layer: str) -> Header:
+    """The header of a plate frame, remembered in the process. Raises PlateError."""
+    key = (path, layer, _stamp(path))
+    if key not in _HEADERS:
+        if len(_HEADERS) >= _HEADERS_KEPT:
+            _HEADERS.clear()
+        _HEADERS[key] = plate_files.read_plate_header(path, frame=frame, layer=layer)
+    return _HEADERS[key]
 
 
 _CHOSEN: OrderedDict[tuple[object, ...], Encoding] = OrderedDict()

@@ -249,3 +249,32 @@ def test_an_untagged_plate_is_asked_about_before_anything_is_computed(tmp_path, 
 def test_a_shot_that_is_right_passes_its_check(tiny_shot, digests):
     Source(tiny_shot.shot(3, 8), digests).check()
     Source(tiny_shot.shot(4, frames=FrameRange(range(2, 7))), digests).check()
+
+
+def test_frames_whose_data_windows_differ_lie_in_one_that_holds_them_all(tmp_path, digests):
+    tiny = write_tiny_shot(tmp_path / "over", header=OVERSCAN)
+    whole = {frame: exr.read(tiny.plate.path(frame)).take("R", "G", "B") for frame in tiny.frames}
+    windows = {1: (0, 0, 40, 30), 2: (-8, -6, 20, 48), 5: (10, 3, 46, 12)}
+    for frame in tiny.frames:
+        x, y, width, height = window = windows.get(frame, (2, 2, 8, 8))
+        cut = np.s_[y + 6 : y + 6 + height, x + 8 : x + 8 + width]
+        header = Header(window, OVERSCAN.display, attributes={"colorInteropID": ("string", "lin_rec709_scene")})
+        write_picture(Path(tiny.plate.path(frame)), whole[frame][cut], ("R", "G", "B"), header)
+    reader = Source(tiny.shot(), digests)
+    for frame in (1, 5, 7):
+        x, y, width, height = windows.get(frame, (2, 2, 8, 8))
+        cut = np.s_[y + 6 : y + 6 + height, x + 8 : x + 8 + width]
+        expected = np.zeros((48, 64, 3), np.float32)
+        expected[cut] = whole[frame][cut]
+        plate = reader.layer("plate", frame, "scene")
+        assert plate.header.data == OVERSCAN.data
+        assert np.array_equal(expected, plate.pixels)
+    assert reader.layer("guide", 1).header.data == OVERSCAN.data
+
+
+def test_a_data_window_that_grows_the_shots_own_changes_every_key(tmp_path, digests):
+    tiny = write_tiny_shot(tmp_path / "over", header=OVERSCAN)
+    before = Source(tiny.shot(), digests).key("plate", 3, "scene")
+    larger = Header((-8, -6, 70, 48), OVERSCAN.display, attributes=exr.read(tiny.plate.path(9)).header.attributes)
+    write_picture(Path(tiny.plate.path(9)), np.ones((48, 70, 3), np.float32), ("R", "G", "B"), larger)
+    assert Source(tiny.shot(), digests).key("plate", 3, "scene") != before
