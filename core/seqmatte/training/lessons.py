@@ -15,7 +15,7 @@ from seqmatte.training.unroll import over_clips
 from seqmatte.training.walks import Opinions, Walked
 
 # Mean error of alpha at which a shot counts half as much as one without any.
-_FORGIVEN = 0.006
+_FORGIVEN = 0.015
 
 
 def propagation_lesson(network: nn.Module, clips: Clips, step: int) -> Parts:
