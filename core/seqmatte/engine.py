@@ -168,6 +168,8 @@ class Engine:
         Raises the first error met; frames given before it are finished and stay.
         """
         self.check()
+        if self.shot.recipe == "auto" and (note := recipe.automatic(self.shot)[1]):
+            self._listener(Warning(note))
         order = self.plan.order(self._wanted(frames))
         with self.cache.lease(self._keys_of(order)) as lease, ThreadPoolExecutor(1) as ahead:
             yield from self._rendered(order, lease, ahead)

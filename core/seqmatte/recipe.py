@@ -11,12 +11,14 @@ from typing import Any
 from seqlink import Shot
 from seqlink.params import parse
 from seqmatte import methods, weights
-from seqmatte.errors import RecipeError, ShotError
+from seqmatte.errors import RecipeError, ShotError, WeightsError
 from seqmatte.method import Method
 from seqmatte.methods.networked import Networked
 from seqmatte.runtime import RUNTIMES
 
 SOURCES = ("plate", "guide", "clean")
+# What measured best, and what needs no weights.
+BEST, WEIGHT_FREE = "combined", "flow-closed-form"
 
 
 @dataclass(frozen=True)
@@ -82,15 +84,22 @@ def resolve(shot: Shot) -> Recipe:
 
     Raises RecipeError which lists the recipes there are.
     """
-    name = automatic(shot) if shot.recipe == "auto" else shot.recipe
+    name = automatic(shot)[0] if shot.recipe == "auto" else shot.recipe
     if name not in RECIPES:
         raise RecipeError(f"no recipe {name!r}; available: {', '.join(names())}", field="recipe")
     return RECIPES[name]
 
 
-def automatic(shot: Shot) -> str:
-    """The recipe that "auto" stands for."""
-    return "flow-closed-form"
+def automatic(shot: Shot) -> tuple[str, str]:
+    """The recipe that "auto" stands for; and where that is not the best one, why, as a sentence."""
+    try:
+        for name in RECIPES[BEST].methods:
+            kind = method_class(name)
+            if issubclass(kind, Networked) and kind.network not in shot.weights:
+                weights.find(kind.network)
+    except WeightsError as error:
+        return WEIGHT_FREE, f"recipe {WEIGHT_FREE} instead of {BEST}: {error.message}"
+    return BEST, ""
 
 
 def build(shot: Shot) -> list[Method]:

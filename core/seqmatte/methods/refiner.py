@@ -28,6 +28,8 @@ _SURE, _APART = 0.02, 0.1
 _NEAR = 0.01
 # A sure answer that both neighbours bring here with such trust stands, whatever the second opinion says.
 _STEADY, _WINDOW = 0.5, 15
+# The network is believed in full where it differs so much, on average over such a part of the width.
+_FAILED, _BROAD = 0.13, 0.18
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Refiner(Networked):
     """
 
     name: ClassVar[str] = "refiner"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     network: ClassVar[str] = "refiner"
     Params: ClassVar[type] = RefinerParams
 
@@ -77,8 +79,8 @@ class Refiner(Networked):
         opinions = seen(view, state)
         alpha = opinions["alpha"][0]
         if opinions["free"].any():
-            found = self._weighed(opinions)
-            alpha = np.where(opinions["free"][0] > 0, found, alpha).astype(np.float32)
+            found = np.where(opinions["free"][0] > 0, self._weighed(opinions), alpha)
+            alpha = np.asarray(alpha + _failed(found, alpha) * (found - alpha), np.float32)
         sure = _sure(alpha, opinions, view["solved"]["confidence"])
         return state, self.alpha_layer(alpha, sure)
 
@@ -98,6 +100,17 @@ class Refiner(Networked):
         tiling = Tiling(self.params.tile // 16 * 16, overlap=2 * MARGIN, margin=MARGIN)
         with torch.inference_mode():
             return np.asarray(tiled(tiling, inputs["free"][0, 0] > 0, run)[0].cpu().numpy(), np.float32)
+
+
+def _failed(found: Plane, solved: Plane) -> Plane:
+    """H x W, 0..1: how far closed form has failed here, told by how much of the matte the network would change.
+
+    Closed form goes wrong over whole parts; where the network would touch up a rim alone, closed form knows it better.
+    """
+    import cv2
+
+    side = max(3, round(_BROAD * found.shape[1]) | 1)
+    return np.asarray(np.clip(cv2.blur(np.abs(found - solved), (side, side)) / _FAILED, 0, 1), np.float32)
 
 
 def learnt(guides: Sequence[View]) -> Colours:
