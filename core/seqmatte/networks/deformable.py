@@ -31,13 +31,13 @@ class DeformableConv(nn.Module):
         """x and what decides its moves, both [N, C, H, W] -> [N, C, H, W]; outside the frame is zero."""
         batch, channels, height, width = x.shape
         rows, columns, shares = self.conv_offset_mask(moves).chunk(3, 1)
-        shifts = torch.cat((rows, columns), 1).view(batch * self.groups, 9, 2, height, width)
-        shares = torch.sigmoid(shares).view(batch * self.groups, 9, 1, height, width)
+        shifts = torch.cat((rows, columns), 1).reshape(batch * self.groups, 9, 2, height, width)
+        shares = torch.sigmoid(shares).reshape(batch * self.groups, 9, 1, height, width)
         split = x.reshape(batch * self.groups, channels // self.groups, height, width)
         total = self.bias.view(1, -1, 1, 1)
         for tap in range(9):
             moved = sampled(split, shifts[:, tap, 0] + (tap // 3 - 1), shifts[:, tap, 1] + (tap % 3 - 1))
-            weighed = (moved * shares[:, tap]).view(batch, channels, height, width)
+            weighed = (moved * shares[:, tap]).reshape(batch, channels, height, width)
             total = total + F.conv2d(weighed, self.weight[:, :, tap // 3, tap % 3, None, None])
         return total
 
