@@ -10,6 +10,7 @@ import numpy as np
 
 from seqlink.params import param
 from seqmatte import guide
+from seqmatte.encoding import HALF_MAX
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View, guide_kind
 from seqmatte.methods.networked import Networked, NetworkParams, Plane, enlarged, plane, smaller
@@ -63,16 +64,17 @@ class HstsgCompact(Networked):
     """Guides to a trimap with a soft alpha for every frame, by our small memory network.
 
     Makes what guide_flow makes: "trimap" (0, 0.5, 1), "alpha" (its best) and "confidence" in that, 1 where an alpha was
-    given. The network sees the encoded plate, shrunk by area to `side` and reflected to multiples of 16.
+    given. The network sees the encoded plate, shrunk by area to `side` and reflected to multiples of 16; of a guided
+    frame's trimap it sees what closed form makes, because a band says nothing that could be remembered.
     """
 
     name: ClassVar[str] = "hstsg_compact"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     network: ClassVar[str] = "hstsg-compact"
     Params: ClassVar[type] = HstsgCompactParams
 
     makes = "trimap"
-    reads = (Read("plate", space="encoded"), Read("guide"))
+    reads = (Read("plate", space="encoded"), Read("plate", space="scene"), Read("guide"))
     reach = NearestKey(2, MEETING)
     mixed = staticmethod(guide.mixed)
     params: Any
@@ -120,13 +122,25 @@ class HstsgCompact(Networked):
         if kind == "mask":
             value = (value > 0.5).to(value.dtype)
         elif kind == "trimap":
-            value = 0.5 * ((value > 1e-4).to(value.dtype) + (value > 1 - 1e-4).to(value.dtype))
+            value, kind = self._solved(value, view["plate", 0, "scene"]), "alpha"
         planes = guide_planes(enlarged(value, 16), kind)
         made = self.runner.run("begin", {"plate": self._seen(view), "guide": planes})
         return made, {name: made[name] for name in BANK}
 
+    def _solved(self, trimap: Tensor, plate: Layer) -> Tensor:
+        """Alpha [1, 1, h, w] of a trimap of that shape, which shrinking may have blurred, by closed form."""
+        import torch
+
+        from seqmatte.solver import Task, solve
+
+        band = trimap[0, 0]
+        unknown, known = (band > 1e-4) & (band < 1 - 1e-4), (band > 0.5).to(band.dtype)
+        picture = smaller(self.picture(plate), self.params.side)[0].clamp(-HALF_MAX, HALF_MAX)
+        with torch.inference_mode():
+            return solve(Task(picture, unknown, known, band, torch.zeros_like(band)))[None, None]
+
     def _seen(self, view: View) -> Tensor:
-        return enlarged(smaller(self.picture(view["plate"]), self.params.side), 16)
+        return enlarged(smaller(self.picture(view["plate", 0, "encoded"]), self.params.side), 16)
 
     def _guided(self, made: Mapping[str, Tensor], view: View) -> Layer:
         """On a guided frame what the artist is sure of stands, at full size."""
@@ -146,7 +160,7 @@ class HstsgCompact(Networked):
         import cv2
         import torch.nn.functional as F
 
-        plate = view["plate"]
+        plate = view["plate", 0, "encoded"]
         height, width = smaller(self.picture(plate)[:, :1], self.params.side).shape[-2:]
         alpha, confidence = alpha[..., :height, :width], confidence[..., :height, :width]
         small, sure = plane(alpha), plane(confidence)

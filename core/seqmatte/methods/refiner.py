@@ -26,8 +26,8 @@ SEEN = ("plate", "alpha", "band", "guess", "around", "likeness", "free")
 _SURE, _APART = 0.02, 0.1
 # Around an edge alpha may change within this share of the width.
 _NEAR = 0.01
-# A sure answer that both neighbours bring here with such trust stands, whatever the second opinion says.
-_STEADY, _WINDOW = 0.5, 15
+# A sure answer that both neighbours bring here with such trust stands, unless the second opinion is so sure.
+_STEADY, _WINDOW, _CERTAIN = 0.5, 15, 0.9
 # The network is believed in full where it differs so much, on average over such a part of the width.
 _FAILED, _BROAD = 0.13, 0.18
 
@@ -133,7 +133,7 @@ def seen(view: View, colours: Colours) -> dict[str, Plane]:
         "guess": np.stack((guess["alpha"], guess["confidence"])).astype(np.float32),
         "around": around,
         "likeness": np.stack((colours.likeness(plate), colours.met(plate))).astype(np.float32),
-        "free": _free(view, alpha, guess["alpha"], around)[None],
+        "free": _free(view, alpha, guess, around)[None],
     }
 
 
@@ -148,15 +148,17 @@ def _brought(view: View, offset: int) -> Plane:
     return nothing if moved is None else np.stack(moved)
 
 
-def _free(view: View, alpha: Plane, guess: Plane, around: Plane) -> Plane:
-    """1 where alpha may change: near an edge, and where the opinions differ and the first one is not steady.
+def _free(view: View, alpha: Plane, guess: Layer, around: Plane) -> Plane:
+    """1 where alpha may change: near an edge, and where the opinions differ and the first one is not steady or the
+    second is certain.
 
     Not where the artist was sure.
     """
     import cv2
 
     soft = (alpha > _SURE) & (alpha < 1 - _SURE)
-    open_to_doubt = soft | ((np.abs(alpha - guess) > _APART) & ~_steady(around))
+    told_apart = np.abs(alpha - guess["alpha"]) > _APART
+    open_to_doubt = soft | (told_apart & (~_steady(around) | (guess["confidence"] > _CERTAIN)))
     reach = max(4, round(_NEAR * alpha.shape[1]))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
     near = cv2.dilate(open_to_doubt.astype(np.uint8), disc).astype(np.float32)
