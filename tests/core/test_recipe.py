@@ -25,5 +25,5 @@ def test_auto_without_the_shipped_weights_is_weight_free_and_says_so(tiny_shot, 
 
 def test_weights_that_an_artist_names_are_not_gone_without(tiny_shot, tmp_path):
     shot = tiny_shot.shot(recipe="auto").replace(weights={"refiner": str(tmp_path / "none.safetensors")})
-    with pytest.raises(WeightsError, match="none.safetensors"):
+    with pytest.raises(WeightsError, match=r"none\.safetensors"):
         Engine(shot, Cache(tmp_path / "cache"))
