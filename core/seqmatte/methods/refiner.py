@@ -30,6 +30,8 @@ _NEAR = 0.01
 _STEADY, _WINDOW, _CERTAIN = 0.5, 15, 0.9
 # The network is believed in full where it differs so much, on average over such a part of the width.
 _FAILED, _BROAD = 0.13, 0.18
+# Or where the second opinion agrees and is so sure: from not at all to in full.
+_NO_DOUBT = (0.9, 0.98)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Refiner(Networked):
     """
 
     name: ClassVar[str] = "refiner"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     network: ClassVar[str] = "refiner"
     Params: ClassVar[type] = RefinerParams
 
@@ -80,7 +82,8 @@ class Refiner(Networked):
         alpha = opinions["alpha"][0]
         if opinions["free"].any():
             found = np.where(opinions["free"][0] > 0, self._weighed(opinions), alpha)
-            alpha = np.asarray(alpha + _failed(found, alpha) * (found - alpha), np.float32)
+            believed = np.maximum(_failed(found, alpha), _confirmed(found, view["guess"]))
+            alpha = np.asarray(alpha + believed * (found - alpha), np.float32)
         sure = _sure(alpha, opinions, view["solved"]["confidence"])
         return state, self.alpha_layer(alpha, sure)
 
@@ -111,6 +114,13 @@ def _failed(found: Plane, solved: Plane) -> Plane:
 
     side = max(3, round(_BROAD * found.shape[1]) | 1)
     return np.asarray(np.clip(cv2.blur(np.abs(found - solved), (side, side)) / _FAILED, 0, 1), np.float32)
+
+
+def _confirmed(found: Plane, guess: Layer) -> Plane:
+    """H x W, 0..1: how far a second opinion without doubt says the same, as of a lamp that was left in."""
+    low, high = _NO_DOUBT
+    sure = np.clip((guess["confidence"] - low) / (high - low), 0, 1)
+    return np.asarray(np.where(np.abs(found - guess["alpha"]) < _APART, sure, 0), np.float32)
 
 
 def learnt(guides: Sequence[View]) -> Colours:
