@@ -4,6 +4,7 @@ from itertools import islice
 
 import numpy as np
 
+from seqmatte import exr
 from seqmatte import quality_benchmark as quality
 from seqmatte.cli import main
 
@@ -47,3 +48,13 @@ def test_no_shot_or_no_guide_is_refused(capsys):
     for words in (["--quality", "0"], ["--quality", "1", "--guides", "0"]):
         assert main(["bench", *words]) != 0
         assert "at least 1 of each" in capsys.readouterr().err
+
+
+def test_alphas_come_in_the_order_of_frames_also_where_a_guide_is_walked_back_from(tmp_path):
+    (shot,) = quality.unseen(1, 3, 64)
+    late = quality.Trial(shot.name, shot.plates, shot.truth, {2: (shot.truth[2] > 0.5).astype(np.float32)})
+    made = quality.shot_of(late, tmp_path / "shot").replace(recipe="flow-closed-form")
+    alphas = quality.alphas_of(made, tmp_path / "cache", quality.Device("cpu"), quality.OpenMethods())
+    for frame, alpha in enumerate(alphas, 1):
+        (alone,) = quality.Engine(made, quality.Cache(tmp_path / "cache")).render([frame])
+        assert np.array_equal(alpha, exr.read(alone.path)["A"])
