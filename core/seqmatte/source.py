@@ -175,8 +175,9 @@ class Source:
         """Some pixels of a few plate frames in linear Rec.709."""
         made: list[Pixels] = []
         for frame in frames:
-            # Not kept: these frames lie far apart.
-            scene = self._read_plate(self.shot.plate, frame)
+            # The first is wanted next; the others lie far apart and are not kept.
+            first = self.layer("plate", frame, "scene") if frame == frames[0] else None
+            scene = first or self._read_plate(self.shot.plate, frame)
             made.append(self.colour.to_rec709(scene.pixels[::SAMPLED_EVERY, ::SAMPLED_EVERY, :3]))
         return made
 
