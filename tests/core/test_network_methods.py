@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from core import soft_edges
 from filled_weights import GUIDELESS, SMALLER, filled, filled_for
 from seqlink import FramePath, FrameRange
 from seqmatte import recipe, weights
@@ -17,6 +18,7 @@ from seqmatte.device import Device
 from seqmatte.engine import Engine, OpenMethods
 from seqmatte.layer import Layer
 from seqmatte.method import View
+from seqmatte.methods.hstsg_compact import HstsgCompact, HstsgCompactParams
 from seqmatte.tile import Tiling, tiled
 from shots import write_tiny_shot
 
@@ -122,6 +124,22 @@ def test_a_guide_on_the_compact_network_stands_where_the_artist_is_sure(tiny, st
         if kind == "alpha":
             assert np.array_equal(engine.layer("alpha", 1)["A"], drawn)
         engine.flush()
+
+
+def test_a_trimap_is_remembered_as_the_alpha_that_it_stands_for():
+    shot = soft_edges.blob(96, 128)
+    method = HstsgCompact(HstsgCompactParams())
+    method.weights = weights.find("hstsg-compact")
+    method.open(Device("cpu"))
+
+    def remembered(pixels, kind):
+        guide = Layer(pixels[:, :, None], (kind,))
+        return method.start([soft_edges.view(guide=guide, **soft_edges.plate_layers(shot))]).guided["value4"]
+
+    truth = remembered(shot.alpha, "alpha")
+    trimap, as_drawn = (remembered(shot.trimap, kind) for kind in ("trimap", "alpha"))
+    assert (trimap - truth).norm() < 0.03 * truth.norm()
+    assert (as_drawn - truth).norm() > 0.3 * truth.norm()
 
 
 def test_tcvom_sees_the_one_neighbour_twice_at_the_ends_of_a_shot():
