@@ -173,6 +173,8 @@ TILED = {
     "refiner": ({"tile": 768}, 5e-5),
     "dim": ({"tile": 160, "overlap": 64}, 0.05),
     "gca": ({"tile": 160, "overlap": 64}, 0.02),
+    "tcvom": ({"tile": 160, "overlap": 64}, 0.05),
+    "context_aware": ({"tile": 224, "overlap": 96}, 0.03),
 }
 
 
