@@ -39,6 +39,10 @@ def guide(alpha, kind="alpha"):
     return hstsg_compact.guide_planes(alpha[None], kind)[0]
 
 
+def believed(alpha):
+    return torch.cat((alpha, torch.ones_like(alpha)))
+
+
 def test_layers_are_continued_behind_each_other():
     light = torch.full((1, 3, 40, 48), 0.2)
     light[..., 20:] = 0.8
@@ -55,19 +59,20 @@ def test_continuing_leaves_what_is_known_as_it_is():
     assert torch.isfinite(found).all()
 
 
-def test_a_mask_is_not_trusted_at_its_edge_and_an_alpha_is_trusted_everywhere(network):
-    plates, alphas = shot(1)
-    drawn = adapt.taken_apart(network, plates[0], guide(alphas[0].round(), "mask"), LINEAR)
-    given = adapt.taken_apart(network, plates[0], guide(alphas[0]), LINEAR)
-    assert drawn.trust[0, 0, 40, 30] == 1
-    assert drawn.trust[0, 0, 40, 30 + 18] == pytest.approx(0.3)
-    assert torch.equal(given.trust, torch.ones_like(given.trust))
-    torch.testing.assert_close(given.alpha[0], alphas[0])
+def test_a_mask_is_not_trusted_at_its_edge_and_an_alpha_is_trusted_everywhere(tiny_shot):
+    drawn, given = (tiny_shot.shot(2, kind=kind) for kind in ("mask", "alpha"))
+    (alpha, trust), (same, sure) = (adapt_shot.mattes_of(one, [2], Device("cpu"))[2] for one in (drawn, given))
+    truth = torch.from_numpy(tiny_shot.alpha[2])
+    assert trust[truth == 1].mean() > 0.95
+    assert trust[(truth > 0.1) & (truth < 0.9)].mean() < 0.9
+    assert (alpha - truth).abs().mean() < 0.03
+    torch.testing.assert_close(same, truth, atol=0.021, rtol=0)
+    assert torch.equal(sure, torch.ones_like(sure))
 
 
-def test_a_moved_clip_keeps_plate_and_matte_together(network):
+def test_a_moved_clip_keeps_plate_and_matte_together():
     plates, alphas = shot(1)
-    known = [adapt.taken_apart(network, plates[0], guide(alphas[0]), LINEAR)]
+    known = [adapt.taken_apart(plates[0], guide(alphas[0]), believed(alphas[0]), LINEAR)]
     plate, alpha, trust, drawn, front, back = adapt._moved(Dice(3, torch.device("cpu")), known, LINEAR, 64)
     assert plate.shape == (1, adapt.FRAMES, 3, 64, 64)
     assert drawn.shape == (1, 4, 64, 64)
@@ -93,7 +98,8 @@ def test_adapting_brings_the_network_nearer_to_the_shot(network):
         before = error()
     how = adapt.Adaptation(steps=6, size=64, clips=1, rate=3e-3)
     guides = {0: guide(alphas[0]), 4: guide(alphas[4])}
-    adapt.adapt(network, plates, guides, LINEAR, how, say=lambda line: None)
+    mattes = {frame: believed(alpha) for frame, alpha in alphas.items()}
+    adapt.adapt(network, plates, guides, mattes, LINEAR, how, say=lambda line: None)
     with torch.no_grad():
         assert error() < 0.9 * before
 
@@ -128,10 +134,11 @@ def test_a_shot_that_cannot_be_read_is_named(tmp_path):
 
 def test_without_a_guide_there_is_nothing_to_adapt_to(network):
     with pytest.raises(GuideError, match="at least one"):
-        adapt.adapt(network, {}, {}, LINEAR, adapt.Adaptation(steps=1))
+        adapt.adapt(network, {}, {}, {}, LINEAR, adapt.Adaptation(steps=1))
 
 
 def test_an_empty_guide_is_refused(network):
     plates, alphas = shot(1)
     with pytest.raises(GuideError, match="empty"):
-        adapt.adapt(network, plates, {0: guide(0 * alphas[0])}, LINEAR, adapt.Adaptation(steps=1))
+        empty = 0 * alphas[0]
+        adapt.adapt(network, plates, {0: guide(empty)}, {0: believed(empty)}, LINEAR, adapt.Adaptation(steps=1))

@@ -2,7 +2,7 @@
 
 Two kinds of clips are made of them. Moved: the guided frame is taken apart into subject and background, which move
 on their own, are composited in scene-linear light and encoded again; its matte moves along and is exact. Walked:
-real frames from one guided frame to the next, judged on the guided ones only.
+real frames from one guided frame to the next, judged by what the weight-free recipe made of them, where that is sure.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import EllipsisType
 
 import torch
 import torch.nn.functional as F
@@ -18,9 +19,9 @@ from torch import Tensor, nn
 
 from seqmatte.encoding import Encoding
 from seqmatte.errors import GuideError
-from seqmatte.networks.hstsg_compact import STRIDE, HstsgCompact, settled
+from seqmatte.networks.hstsg_compact import STRIDE, HstsgCompact
 from seqmatte.training import losses
-from seqmatte.training.guides_drawn import blurred, grown
+from seqmatte.training.guides_drawn import blurred
 from seqmatte.training.textures import Dice
 from seqmatte.training.unroll import over_clips
 
@@ -54,10 +55,20 @@ class Known:
     background: Tensor
 
 
+@dataclass(frozen=True)
+class Real:
+    """A frame of the shot. plate [1, 3, H, W]. matte [1, 2, H, W]: alpha, trust. guide [4, H, W]: where it has one."""
+
+    plate: Tensor
+    matte: Tensor
+    guide: Tensor | None
+
+
 def adapt(
     network: HstsgCompact,
     plates: Mapping[int, Tensor],
     guides: Mapping[int, Tensor],
+    mattes: Mapping[int, Tensor],
     encoding: Encoding,
     how: Adaptation,
     say: Callable[[str], None] = print,
@@ -65,9 +76,13 @@ def adapt(
     """The network after some minutes on this shot; it is changed in place.
 
     plates: frame number -> encoded plate [3, H, W]; all guided frames, and what else of the shot may be walked.
-    guides: frame number -> guide planes [4, H, W]. Raises GuideError without a guide or with one that is empty.
+    guides: frame number -> guide planes [4, H, W]. mattes: of all these frames, the best alpha that there is without
+    this network and how far it is believed, [2, H, W]. Raises GuideError without a guide or with one that is empty.
     """
-    known = {frame: taken_apart(network, plates[frame], guide, encoding) for frame, guide in sorted(guides.items())}
+    known = {
+        frame: taken_apart(plates[frame], guide, mattes[frame], encoding) for frame, guide in sorted(guides.items())
+    }
+    real = {n: Real(_padded(plates[n][None]), _padded(mattes[n][None]), guides.get(n)) for n in plates}
     if not known:
         raise GuideError("adapting to a shot needs at least one guided frame", field="guides")
     dice = Dice(how.seed, next(network.parameters()).device)
@@ -78,7 +93,7 @@ def adapt(
     while step < how.steps and time.monotonic() - began < how.minutes * 60:
         with torch.autocast(dice.device.type, torch.bfloat16):
             if stretches and step % 2:
-                loss = _walked_loss(network, dice, plates, known, stretches[step // 2 % len(stretches)], how)
+                loss = _walked_loss(network, dice, real, stretches[step // 2 % len(stretches)], how)
             else:
                 loss = _moved_loss(network, dice, list(known.values()), encoding, how)
         optimiser.zero_grad(set_to_none=True)
@@ -91,27 +106,15 @@ def adapt(
     return network
 
 
-def taken_apart(network: HstsgCompact, plate: Tensor, guide: Tensor, encoding: Encoding) -> Known:
-    """A guided frame's matte, how far to trust it, and its two layers, each continued behind the other."""
-    plate, guide = _padded(plate.unsqueeze(0)), _padded(guide.unsqueeze(0))
+def taken_apart(plate: Tensor, guide: Tensor, matte: Tensor, encoding: Encoding) -> Known:
+    """A guided frame's two layers, each continued behind the other, by its matte [2, H, W]: alpha and trust."""
+    plate, guide, matte = (_padded(planes.unsqueeze(0)) for planes in (plate, guide, matte))
     if not guide[:, 0].any():
         raise GuideError("this guide is empty, so nothing can be learnt from it")
-    with torch.no_grad():
-        matte, _ = network.eval().begin(plate, guide)
-        alpha = settled(matte.alpha, guide)
-    light = encoding.decode(plate)
-    trust = _trust(guide)
+    light, alpha = encoding.decode(plate), matte[:, :1]
     foreground = continued(light, (alpha > 0.95).float())
     background = continued(light, (alpha < 0.05).float())
-    return Known(plate, guide, alpha, trust, foreground, background)
-
-
-def _trust(guide: Tensor) -> Tensor:
-    """1 where the guide is sure, 0.3 in a trimap's band and near a mask's edge; an alpha is believed everywhere."""
-    value, mask = guide[:, :1], guide[:, 1:2]
-    edge = (grown(value, 4) - grown(value, -4)) * mask
-    band = ((value > 0.25) & (value < 0.75)).float() * guide[:, 2:3]
-    return 1 - 0.7 * torch.maximum(edge, band)
+    return Known(plate, guide, alpha, matte[:, 1:], foreground, background)
 
 
 def continued(light: Tensor, known: Tensor) -> Tensor:
@@ -148,7 +151,7 @@ def _moved(dice: Dice, known: list[Known], encoding: Encoding, size: int) -> tup
     """One clip: plate, alpha, trust [1, T, ., S, S], guide [1, 4, S, S], foreground and background, linear."""
     own = known[dice.number(0, len(known))]
     other = known[dice.number(0, len(known))]
-    centre = _on_the_rim(dice, own)
+    centre = _on_the_rim(dice, own.alpha)
     zoom = float(dice.log_uniform(0.75, 1.6, 1))
     scale = torch.tensor([size / own.alpha.shape[-1], size / own.alpha.shape[-2]], device=dice.device) / zoom
     subject = torch.cat((own.foreground, own.alpha, own.trust, own.guide), 1)
@@ -163,11 +166,11 @@ def _moved(dice: Dice, known: list[Known], encoding: Encoding, size: int) -> tup
     return plate[None], alpha[None], trust[None], drawn, foreground[None], back[None]
 
 
-def _on_the_rim(dice: Dice, own: Known) -> Tensor:
+def _on_the_rim(dice: Dice, alpha: Tensor) -> Tensor:
     """A place on the subject's rim (x, y in -1..1), somewhat off it."""
-    rim = blurred(((own.alpha > 0.1) & (own.alpha < 0.9)).float(), 2).flatten() + 1e-6
+    rim = blurred(((alpha > 0.1) & (alpha < 0.9)).float(), 2).flatten() + 1e-6
     place = int(torch.multinomial(rim, 1, generator=dice.generator).item())
-    height, width = own.alpha.shape[-2:]
+    height, width = alpha.shape[-2:]
     at = torch.tensor([place % width / width, place // width / height], device=dice.device) * 2 - 1
     return at + 0.1 * dice.normal(2)
 
@@ -187,29 +190,24 @@ def _path(dice: Dice, layer: Tensor, centre: Tensor, scale: Tensor, size: int, s
 
 
 def _walked_loss(
-    network: HstsgCompact,
-    dice: Dice,
-    plates: Mapping[int, Tensor],
-    known: Mapping[int, Known],
-    stretch: tuple[int, int],
-    how: Adaptation,
+    network: HstsgCompact, dice: Dice, real: Mapping[int, Real], stretch: tuple[int, int], how: Adaptation
 ) -> Tensor:
-    """Real frames from one guided frame to its neighbour, either way, judged where the guided ones are trusted."""
+    """Real frames from one guided frame to its neighbour, either way, judged where their mattes are believed."""
     ends = stretch if dice.number(0, 2) else stretch[::-1]
-    way = range(*ends, 1 if ends[0] < ends[1] else -1)
-    between = [n for n in way if n in plates][1:]
+    between = [n for n in range(*ends, 1 if ends[0] < ends[1] else -1) if n in real][1:]
     stops = [between[i * len(between) // (FRAMES - 2)] for i in range(FRAMES - 2)] if len(between) > 1 else between
-    frames = [known[ends[0]].plate, *(_padded(plates[n][None]) for n in stops), known[ends[1]].plate]
-    top, left = _window(dice, known[ends[1]], how.size)
-    cut = (..., slice(top, top + how.size), slice(left, left + how.size))
-    plate = torch.stack([frame[cut] for frame in frames], 1)
-    mattes = over_clips(network, plate, known[ends[0]].guide[cut])
-    loss = torch.zeros((), device=dice.device)
-    for end, matte in ((ends[0], mattes[0]), (ends[1], mattes[-1])):
-        alpha, trust = known[end].alpha[cut], known[end].trust[cut]
-        trusted = alpha + (matte.alpha - alpha) * trust
-        loss = loss + losses.alpha_l1(trusted, alpha) + _laplacian(trusted, alpha)
-    return loss
+    way = [real[n] for n in (ends[0], *stops, ends[1])]
+    cut = _window(dice, way[-1].matte[:, :1], how.size)
+    assert way[0].guide is not None
+    found = over_clips(network, torch.stack([one.plate[cut] for one in way], 1), _padded(way[0].guide[None])[cut])
+    losses_of = [_trusted_loss(made.alpha, one.matte[cut]) for made, one in zip(found, way, strict=True)]
+    return 2 * torch.stack(losses_of).mean()
+
+
+def _trusted_loss(found: Tensor, matte: Tensor) -> Tensor:
+    alpha, trust = matte[:, :1], matte[:, 1:]
+    trusted = alpha + (found - alpha) * trust
+    return losses.alpha_l1(trusted, alpha) + _laplacian(trusted, alpha)
 
 
 def _laplacian(found: Tensor, truth: Tensor) -> Tensor:
@@ -218,13 +216,13 @@ def _laplacian(found: Tensor, truth: Tensor) -> Tensor:
     return losses.laplacian(found, truth, levels=max(1, min(5, room)))
 
 
-def _window(dice: Dice, known: Known, size: int) -> tuple[int, int]:
-    """Top and left of a crop about the subject's rim."""
-    height, width = known.alpha.shape[-2:]
-    x, y = ((_on_the_rim(dice, known) + 1) / 2).tolist()
-    top = min(max(int(y * height) - size // 2, 0), max(height - size, 0))
-    left = min(max(int(x * width) - size // 2, 0), max(width - size, 0))
-    return top // STRIDE * STRIDE, left // STRIDE * STRIDE
+def _window(dice: Dice, alpha: Tensor, size: int) -> tuple[EllipsisType, slice, slice]:
+    """A crop about the subject's rim."""
+    height, width = alpha.shape[-2:]
+    x, y = ((_on_the_rim(dice, alpha) + 1) / 2).tolist()
+    top = min(max(int(y * height) - size // 2, 0), max(height - size, 0)) // STRIDE * STRIDE
+    left = min(max(int(x * width) - size // 2, 0), max(width - size, 0)) // STRIDE * STRIDE
+    return ..., slice(top, top + size), slice(left, left + size)
 
 
 def _padded(picture: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,11 +13,13 @@ from torch import Tensor
 from seqlink.shot import Shot
 from seqmatte import weights
 from seqmatte.device import Device
+from seqmatte.engine import Engine
 from seqmatte.errors import GuideError, ShotError, WeightsError
 from seqmatte.keys import FileDigests
 from seqmatte.layer import Layer
 from seqmatte.method import as_planes, guide_kind
 from seqmatte.networks.hstsg_compact import HstsgCompact, guide_planes
+from seqmatte.recipe import WEIGHT_FREE
 from seqmatte.source import Source
 from seqmatte.training import checkpoints
 from seqmatte.training.adapt import Adaptation, adapt
@@ -38,10 +40,11 @@ def adapt_shot(document: Path, out: Path, minutes: float, device: Device, say: C
         raise WeightsError("these are not hstsg-compact's weights", path=found.path)
     digests = FileDigests()
     try:
-        source = Source(shot, digests)
+        source = Source(shot, digests, shot.subjects()[0])
         plates, guides = frames_of(shot, source, device.torch())
+        mattes = mattes_of(shot, plates, device)
         how = Adaptation(minutes=min(minutes, 24 * 60.0))
-        adapt(network, plates, guides, source.encoding, how, say)
+        adapt(network, plates, guides, mattes, source.encoding, how, say)
     finally:
         digests.close()
     card = {
@@ -66,7 +69,7 @@ def read_shot(document: Path) -> Shot:
 
 def frames_of(shot: Shot, source: Source, device: torch.device) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
     """Encoded plates [3, H, W] and guide planes [4, H, W] by frame: all guided ones and some between them."""
-    guided = sorted(guide.frame for guide in shot.guided())
+    guided = sorted(guide.frame for guide in shot.guided(shot.subjects()[0]))
     if not guided:
         raise GuideError("adapting to a shot needs at least one guided frame", field="guides")
     wanted = set(guided)
@@ -83,6 +86,18 @@ def frames_of(shot: Shot, source: Source, device: torch.device) -> tuple[dict[in
             value = _tensor(drawn, device, guide_kind(drawn)).unsqueeze(0)
             guides[frame] = guide_planes(value, guide_kind(drawn))[0]
     return plates, guides
+
+
+def mattes_of(shot: Shot, frames: Iterable[int], device: Device) -> dict[int, Tensor]:
+    """By frame: what the weight-free recipe makes of it, alpha and confidence, [2, H, W] of the plates' size here."""
+    engine = Engine(shot.replace(recipe=WEIGHT_FREE, params={}, weights={}), device=device)
+    found = {}
+    for frame in frames:
+        alpha, sure = _tensor(engine.layer("alpha", frame), device.torch(), "A", "confidence")
+        carried = _tensor(engine.layer("trimap", frame), device.torch(), "confidence")[0]
+        found[frame] = torch.stack((alpha, torch.minimum(sure, carried)))
+    engine.flush()
+    return found
 
 
 def _tensor(layer: Layer | None, device: torch.device, *channels: str) -> Tensor:
