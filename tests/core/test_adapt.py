@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from seqmatte import weights
+from seqmatte.cache import Cache
 from seqmatte.device import Device
 from seqmatte.encoding import Encoding
+from seqmatte.engine import Engine
 from seqmatte.errors import GuideError, ShotError
 from seqmatte.keys import FileDigests
 from seqmatte.networks import hstsg_compact
@@ -61,7 +63,11 @@ def test_continuing_leaves_what_is_known_as_it_is():
 
 def test_a_mask_is_not_trusted_at_its_edge_and_an_alpha_is_trusted_everywhere(tiny_shot):
     drawn, given = (tiny_shot.shot(2, kind=kind) for kind in ("mask", "alpha"))
-    (alpha, trust), (same, sure) = (adapt_shot.mattes_of(one, [2], Device("cpu"))[2] for one in (drawn, given))
+    digests = FileDigests()
+    (alpha, trust), (same, sure) = (
+        adapt_shot.mattes_of(one, Source(one, digests), [2], Device("cpu"))[2] for one in (drawn, given)
+    )
+    digests.close()
     truth = torch.from_numpy(tiny_shot.alpha[2])
     assert trust[truth == 1].mean() > 0.95
     assert trust[(truth > 0.1) & (truth < 0.9)].mean() < 0.9
@@ -142,3 +148,14 @@ def test_an_empty_guide_is_refused(network):
     with pytest.raises(GuideError, match="empty"):
         empty = 0 * alphas[0]
         adapt.adapt(network, plates, {0: guide(empty)}, {0: believed(empty)}, LINEAR, adapt.Adaptation(steps=1))
+
+
+def test_what_is_learnt_from_is_what_the_weight_free_recipe_makes(tiny_shot, tmp_path):
+    shot, digests = tiny_shot.shot(2).replace(recipe="flow-closed-form"), FileDigests()
+    found = adapt_shot.mattes_of(shot, Source(shot, digests), [2, 5], Device("cpu"))
+    engine = Engine(shot, Cache(tmp_path), digests=digests)
+    for frame in (2, 5):
+        made = torch.from_numpy(engine.layer("alpha", frame)["A"])
+        torch.testing.assert_close(found[frame][0], made, atol=2e-3, rtol=0)
+    engine.flush()
+    digests.close()

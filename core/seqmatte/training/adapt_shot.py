@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,13 +13,13 @@ from torch import Tensor
 from seqlink.shot import Shot
 from seqmatte import weights
 from seqmatte.device import Device
-from seqmatte.engine import Engine
 from seqmatte.errors import GuideError, ShotError, WeightsError
 from seqmatte.keys import FileDigests
 from seqmatte.layer import Layer
-from seqmatte.method import as_planes, guide_kind
+from seqmatte.method import View, as_planes, guide_kind
+from seqmatte.methods.closed_form import ClosedForm, ClosedFormParams
+from seqmatte.methods.guide_flow import GuideFlow, GuideFlowParams
 from seqmatte.networks.hstsg_compact import HstsgCompact, guide_planes
-from seqmatte.recipe import WEIGHT_FREE
 from seqmatte.source import Source
 from seqmatte.training import checkpoints
 from seqmatte.training.adapt import Adaptation, adapt
@@ -42,7 +42,7 @@ def adapt_shot(document: Path, out: Path, minutes: float, device: Device, say: C
     try:
         source = Source(shot, digests, shot.subjects()[0])
         plates, guides = frames_of(shot, source, device.torch())
-        mattes = mattes_of(shot, plates, device)
+        mattes = mattes_of(shot, source, plates, device)
         how = Adaptation(minutes=min(minutes, 24 * 60.0))
         adapt(network, plates, guides, mattes, source.encoding, how, say)
     finally:
@@ -88,16 +88,38 @@ def frames_of(shot: Shot, source: Source, device: torch.device) -> tuple[dict[in
     return plates, guides
 
 
-def mattes_of(shot: Shot, frames: Iterable[int], device: Device) -> dict[int, Tensor]:
-    """By frame: what the weight-free recipe makes of it, alpha and confidence, [2, H, W] of the plates' size here."""
-    engine = Engine(shot.replace(recipe=WEIGHT_FREE, params={}, weights={}), device=device)
+def mattes_of(shot: Shot, source: Source, wanted: Iterable[int], device: Device) -> dict[int, Tensor]:
+    """By frame: what the weight-free recipe makes of it, alpha and confidence, [2, H, W] of the plates' size here.
+
+    By the walk from the nearest guide alone.
+    """
+    flow, solver, left = GuideFlow(GuideFlowParams()), ClosedForm(ClosedFormParams()), set(wanted)
+    for method in (flow, solver):
+        method.open(device)
+    frames = list(shot.frames)
     found = {}
-    for frame in frames:
-        alpha, sure = _tensor(engine.layer("alpha", frame), device.torch(), "A", "confidence")
-        carried = _tensor(engine.layer("trimap", frame), device.torch(), "confidence")[0]
-        found[frame] = torch.stack((alpha, torch.minimum(sure, carried)))
-    engine.flush()
+    for span in flow.reach.spans(frames, [guide.frame for guide in shot.guided(shot.subjects()[0])]):
+        if left.isdisjoint(span.frames):
+            continue
+        carrying, solving = flow.start([_view(source, frames, frame) for frame in span.guides]), solver.start(())
+        for frame in span.frames:
+            carrying, trimap = flow.step(carrying, _view(source, frames, frame))
+            solving, solved = solver.step(solving, _view(source, frames, frame, trimap))
+            if frame in left:
+                alpha, sure = _tensor(solved, device.torch(), "A", "confidence")
+                carried = _tensor(trimap, device.torch(), "confidence")[0]
+                found[frame] = torch.stack((alpha, torch.minimum(sure, carried)))
     return found
+
+
+def _view(source: Source, frames: Sequence[int], frame: int, trimap: Layer | None = None) -> View:
+    def at(of: int, offset: int) -> int:
+        return frames[min(max(frames.index(of) + offset, 0), len(frames) - 1)]
+
+    def fetch(name: str, offset: int, space: str | None) -> Layer | None:
+        return trimap if name == "trimap" else source.layer(name, at(frame, offset), space)
+
+    return View(frame, fetch, at)
 
 
 def _tensor(layer: Layer | None, device: torch.device, *channels: str) -> Tensor:
