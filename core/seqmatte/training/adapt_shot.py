@@ -29,7 +29,7 @@ LONGEST = 1280  # pixels of the longer side that is learnt from
 
 
 def adapt_shot(document: Path, out: Path, minutes: float, device: Device, say: Callable[[str], None] = print) -> Path:
-    """Adapts hstsg-compact's weights to the shot and writes OUT/weights.safetensors with a card; gives that path.
+    """Adapts hstsg-compact's weights to the shot's first subject; gives OUT/weights.safetensors, which has a card.
 
     Raises ShotError for a document that cannot be read, GuideError where there is no guide.
     """
@@ -99,10 +99,11 @@ def mattes_of(shot: Shot, source: Source, wanted: Iterable[int], device: Device)
     frames = list(shot.frames)
     found = {}
     for span in flow.reach.spans(frames, [guide.frame for guide in shot.guided(shot.subjects()[0])]):
-        if left.isdisjoint(span.frames):
+        asked = [place for place, frame in enumerate(span.frames) if frame in left]
+        if not asked:
             continue
         carrying, solving = flow.start([_view(source, frames, frame) for frame in span.guides]), solver.start(())
-        for frame in span.frames:
+        for frame in span.frames[: asked[-1] + 1]:
             carrying, trimap = flow.step(carrying, _view(source, frames, frame))
             solving, solved = solver.step(solving, _view(source, frames, frame, trimap))
             if frame in left:
