@@ -18,6 +18,7 @@ from seqmatte.encoding import Encoding
 from seqmatte.training import guides_drawn
 from seqmatte.training.camera import compressed, encoding_constants, with_grain
 from seqmatte.training.motion import Poses, camera_poses, picked, scaled, sub_frames, subject_poses
+from seqmatte.training.pelts import pelted
 from seqmatte.training.shutter import grids, photograph, splat
 from seqmatte.training.subjects import Body, bodies, cages, fur
 from seqmatte.training.textures import Dice, fractal, paint, places
@@ -74,7 +75,7 @@ def _shoot(dice: Dice, count: int, frames: int, size: int, times: int, quick: bo
     moments = sub_frames(dice, count, frames, times)
     camera = camera_poses(dice, count, moments, quick)
     surfaces = paint(dice, 3 * count, size)
-    body = bodies(dice, count, frames, size, surfaces[:count])
+    body = pelted(dice.apart(times), bodies(dice, count, frames, size, surfaces[:count]))
     poses = subject_poses(dice, count, moments, camera, quick)
     with_curves = dice.chance(0.5, count)
     subject = photograph(_elastic(dice, body, ~with_curves), poses, times)
