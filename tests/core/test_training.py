@@ -246,6 +246,20 @@ def test_a_pools_batches_are_the_same_again_and_a_second_turn_has_other_parts(tm
     assert len(list(tmp_path.iterdir())) <= 2
 
 
+def test_of_a_trimap_the_memory_is_told_what_closed_form_makes_of_it_and_of_a_mask_the_mask():
+    clips = shoot(3, 24, 2, 64)
+    kinds = clips.guide[:, 1:, 0, 0].argmax(1).tolist()
+    for kind in (0, 1):
+        reel = walks.solved(walks.Reel(clips, kinds.index(kind)))
+        drawn = clips.guide[kinds.index(kind)]
+        told = walks.as_remembered(reel, drawn)
+        if kind == 0:
+            assert torch.equal(told, drawn)
+        else:
+            assert told[:, 0, 0].tolist()[1:] == [0, 0, 1]
+            assert torch.equal(told[0], torch.from_numpy(reel.made["solved", 0]["A"].copy()))
+
+
 def test_walked_shots_turned_in_time_keep_their_neighbours(tmp_path):
     shots = walks.walked(walks.shipped_memory(), 3, 4, 3, 64)
     back = torch.tensor([True, False, True, False]).view(-1, 1, 1, 1)

@@ -19,7 +19,7 @@ from torch import Tensor
 from seqmatte.device import Device
 from seqmatte.encoding import HALF_MAX, Encoding
 from seqmatte.layer import Header, Layer, single
-from seqmatte.method import View
+from seqmatte.method import View, guide_kind
 from seqmatte.methods.closed_form import ClosedForm, ClosedFormParams
 from seqmatte.methods.guide_flow import GuideFlow, GuideFlowParams
 from seqmatte.methods.refiner import SEEN, learnt, seen
@@ -103,8 +103,11 @@ class Reel:
 def walked(memory: HstsgCompact, seed: int, count: int, frames: int, size: int) -> Walked:
     """`shoot`, and on each shot flow, closed form and the memory network, from the guide on the first frame."""
     clips = shoot(seed, count, frames, size)
-    guess = remembered(memory, clips, aged=True)  # a shot of a few frames would make it look too good
-    found = [_found(Reel(clips, index), guess[index]) for index in range(count)]
+    reels = [solved(Reel(clips, index)) for index in range(count)]
+    drawn = torch.stack([as_remembered(reel, guide) for reel, guide in zip(reels, clips.guide, strict=True)])
+    # A shot of a few frames would make the memory look too good.
+    guess = remembered(memory, replace(clips, guide=drawn), aged=True)
+    found = [_found(reel, one) for reel, one in zip(reels, guess, strict=True)]
     opinions = Opinions(*(torch.stack([shot[name] for shot in found]) for name in SEEN[1:]))
     return Walked(**{f.name: getattr(clips, f.name) for f in fields(Clips)}, opinions=opinions)
 
@@ -123,10 +126,23 @@ def remembered(memory: HstsgCompact, clips: Clips, aged: bool) -> Tensor:
     return torch.stack([guess[0], *guess[len(way) - frames + 1 :]], 1)
 
 
-def _found(reel: Reel, guess: Tensor) -> dict[str, Tensor]:
-    """By name of `SEEN`, [T, C, S, S]."""
+def solved(reel: Reel) -> Reel:
+    """The reel, walked by flow and closed form."""
     reel.run(GuideFlow(GuideFlowParams()), "trimap")
     reel.run(ClosedForm(ClosedFormParams()), "solved")
+    return reel
+
+
+def as_remembered(reel: Reel, guide: Tensor) -> Tensor:
+    """The guide's planes [4, S, S] as the memory takes them: of a trimap what closed form makes of it."""
+    if guide_kind(reel.guide) != "trimap":
+        return guide
+    alpha = torch.from_numpy(np.ascontiguousarray(reel.made["solved", 0]["A"]))
+    return hstsg_compact.guide_planes(alpha[None, None], "alpha")[0]
+
+
+def _found(reel: Reel, guess: Tensor) -> dict[str, Tensor]:
+    """By name of `SEEN`, [T, C, S, S], of a reel that is solved."""
     for frame, planes in enumerate(guess.numpy()):
         reel.made["guess", frame] = Layer(np.ascontiguousarray(planes.transpose(1, 2, 0)), ("alpha", "confidence"))
     colours = learnt([reel.view(0)])
