@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
 from pathlib import Path
 from typing import Any
+
+from seqmatte.errors import OutputError
 
 
 def why_unreadable(path: str, said: str) -> str:
@@ -48,6 +51,22 @@ def system_words(error: OSError) -> str:
         errno.ENOENT: "the folder does not exist",
     }
     return words.get(error.errno or 0, error.strerror or str(error))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file whole or not at all: an older one of the name stays until the new one is complete.
+
+    Makes the folder where it is missing. Raises OutputError.
+    """
+    temporary = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise OutputError(f"cannot write: {system_words(error)}", path=path) from error
 
 
 def said_by(source: Any) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqmatte.errors import SeqmatteError, WeightsError
+from seqmatte.errors import OutputError, SeqmatteError, WeightsError
 from seqmatte.networks import hstsg_compact, refiner
 from seqmatte.training import checkpoints, course, lessons, sheet, stages, train, walks
 from seqmatte.training.scenes import shoot
@@ -70,6 +71,27 @@ def test_a_run_leaves_weights_a_card_a_sheet_and_a_curve(tiny, tmp_path):
     back = checkpoints.restore(tiny_network(), tmp_path / "weights")
     for a, b in zip(network.state_dict().values(), back.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_told_of_and_ends_no_run_before_its_end(tiny, tmp_path):
+    checkpoint, said = tmp_path / "checkpoint.pt", []
+    checkpoint.mkdir()
+
+    def hear(line):
+        said.append(line)
+        if "goes on" in line and len(said) == 3:
+            checkpoint.rmdir()
+
+    train.train(settings(tmp_path, save_minutes=0.0), hear)
+    assert sum("cannot write" in line and str(checkpoint) in line for line in said) >= 2
+    assert checkpoints.load(checkpoint)["step"] == 8
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_run_whose_last_checkpoint_cannot_be_written_says_so_in_the_end(tiny, tmp_path):
+    (tmp_path / "checkpoint.pt").mkdir()
+    with pytest.raises(OutputError, match=re.escape("checkpoint.pt")):
+        train.train(settings(tmp_path), say=lambda line: None)
 
 
 def test_a_signal_ends_a_run_with_its_steps_saved(tmp_path):

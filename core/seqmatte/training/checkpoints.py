@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from seqmatte.errors import WeightsError
+from seqmatte.file_faults import write_whole
 
 
 def average(kept: nn.Module, network: nn.Module, keep: float) -> None:
@@ -30,11 +31,10 @@ def average(kept: nn.Module, network: nn.Module, keep: float) -> None:
 
 
 def save(path: Path, **parts: Any) -> None:
-    """Writes a checkpoint whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.part")
-    torch.save(parts, temporary)
-    temporary.replace(path)
+    """Writes a checkpoint whole or not at all. Raises OutputError."""
+    stream = io.BytesIO()
+    torch.save(parts, stream)
+    write_whole(path, stream.getvalue())
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -50,19 +50,17 @@ def export(network: nn.Module, path: Path, card: Mapping[str, Any]) -> None:
     """Writes PATH.safetensors in half precision and PATH.json, the card with the weights' digest and size.
 
     Batch statistics stay in float32, because their variances reach below what half precision holds.
+    Raises OutputError.
     """
     from safetensors.torch import save as as_bytes
 
     tensors = {name: _shrunk(name, value) for name, value in network.state_dict().items() if "num_batches" not in name}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    weights = path.with_suffix(".safetensors")
-    temporary = weights.with_suffix(f".{os.getpid()}.part")
-    temporary.write_bytes(as_bytes(tensors))
-    temporary.replace(weights)
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    weights = as_bytes(tensors)
+    digest = hashlib.sha256(weights).hexdigest()
     parameters = sum(p.numel() for p in network.parameters())
-    written = {**card, "parameters": parameters, "bytes": weights.stat().st_size, "sha256": digest}
-    path.with_suffix(".json").write_text(json.dumps(written, indent=1) + "\n")
+    written = {**card, "parameters": parameters, "bytes": len(weights), "sha256": digest}
+    write_whole(path.with_suffix(".safetensors"), weights)
+    write_whole(path.with_suffix(".json"), (json.dumps(written, indent=1) + "\n").encode())
 
 
 def _shrunk(name: str, value: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from seqmatte.file_faults import write_whole
 from seqmatte.training.scenes import Clips
 
 Picture = npt.NDArray[np.uint8]
@@ -100,6 +101,5 @@ def _in_columns(rows: list[Picture], columns: int) -> Picture:
 
 
 def _write(path: Path, page: Picture) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), page):
-        raise OSError(f"cannot write {path}")
+    _, data = cv2.imencode(path.suffix, page)
+    write_whole(path, data.tobytes())

@@ -23,11 +23,12 @@ import torch
 from torch import Tensor, nn
 
 from seqmatte.device import Device
-from seqmatte.errors import SeqmatteError
+from seqmatte.errors import OutputError, SeqmatteError
+from seqmatte.file_faults import write_whole
 from seqmatte.training import checkpoints, sheet
 from seqmatte.training.adapt_shot import adapt_shot
 from seqmatte.training.batches import Order, batches, laid_out, unseen
-from seqmatte.training.course import Course, Run, Stage
+from seqmatte.training.course import Course, Parts, Run, Stage
 from seqmatte.training.parallel import joined, shared, spread
 from seqmatte.training.scenes import Clips, shoot
 from seqmatte.training.stages import COURSES
@@ -86,36 +87,63 @@ def walk(settings: Settings, say: Say, stop: Callable[[], bool]) -> nn.Module:
     began = saved = time.monotonic()
     order = Order(settings.seed, settings.shown, settings.batch, rank, world, folder)
     for clips in batches(course, order, step, device):
-        _teaching(network, course.stage_at(step))
         optimiser.param_groups[0]["lr"] = rate_at(step, course, settings)
-        with torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
-            parts = course.lesson(network, clips, step)
-        loss = torch.stack([course.weights.get(name, 1.0) * part for name, part in parts.items()]).sum()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        shared(network, world)
-        steepness = nn.utils.clip_grad_norm_(network.parameters(), settings.most_gradient)
-        if torch.isfinite(steepness):
-            optimiser.step()
+        parts = _taught(network, course, clips, step, settings, optimiser, world)
         step += 1
         checkpoints.average(kept, network, min(settings.keep, (1 + step) / (10 + step)))
         spent = seconds + time.monotonic() - began
         last = stop() or step >= course.steps or time.monotonic() - began > settings.minutes * 60
         if rank == 0:
-            record = {"step": step, "loss": loss.item(), "seconds": round(spent, 1)}
+            record = {"step": step, "loss": parts.pop("loss").item(), "seconds": round(spent, 1)}
             record |= {name: round(part.item(), 5) for name, part in parts.items()}
             if check is not None and (step % settings.check_every == 0 or last):
-                record |= _checked(kept, course, check, settings, device)
-                sheet.curve([*curve, record], folder / "curve.png")
+                record |= _checked(kept, course, check, settings, device, say)
+                with _going_on(say):
+                    sheet.curve([*curve, record], folder / "curve.png")
                 shown = ("step", "loss", "check", "MAD", "dtSSD", "seconds")
                 say(" ".join(f"{name} {record[name]:.4g}" for name in shown if name in record))
             curve.append(record)
             if last or time.monotonic() - saved > settings.save_minutes * 60:
                 saved = time.monotonic()
-                _save(settings, network, kept, optimiser, step, spent, curve)
+                with _going_on(say, last):
+                    _save(settings, network, kept, optimiser, step, spent, curve)
         if last:
             break
     return kept.eval()
+
+
+def _taught(
+    network: nn.Module,
+    course: Course,
+    clips: Clips,
+    step: int,
+    settings: Settings,
+    optimiser: torch.optim.Optimizer,
+    world: int,
+) -> Parts:
+    """One step of the optimiser; the parts of the loss, and "loss", their weighted sum."""
+    _teaching(network, course.stage_at(step))
+    with torch.autocast(clips.plate.device.type, torch.bfloat16, enabled=settings.bfloat16):
+        parts = course.lesson(network, clips, step)
+    loss = torch.stack([course.weights.get(name, 1.0) * part for name, part in parts.items()]).sum()
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    shared(network, world)
+    steepness = nn.utils.clip_grad_norm_(network.parameters(), settings.most_gradient)
+    if torch.isfinite(steepness):
+        optimiser.step()
+    return {**parts, "loss": loss}
+
+
+@contextmanager
+def _going_on(say: Say, last: bool = False) -> Iterator[None]:
+    """A file that cannot be written, on a full disk say, is told of; it ends no run but at the last step."""
+    try:
+        yield
+    except OutputError as error:
+        if last:
+            raise
+        say(f"{error}; the run goes on and will write again")
 
 
 def rate_at(step: int, course: Course, settings: Settings) -> float:
@@ -141,7 +169,7 @@ def _teaching(network: nn.Module, stage: Stage) -> None:
 
 
 def _checked(
-    network: nn.Module, course: Course, clips: Clips, settings: Settings, device: torch.device
+    network: nn.Module, course: Course, clips: Clips, settings: Settings, device: torch.device, say: Say
 ) -> dict[str, float]:
     """How the network does on shots nobody trained on: its scores and a sheet, or the lesson's loss."""
     if course.run is None:
@@ -150,7 +178,8 @@ def _checked(
             parts = course.lesson(network, laid_out(clips, device), 0)
         return {"check": sum(course.weights.get(name, 1.0) * part.item() for name, part in parts.items())}
     alphas = examined(network, course.run, clips, settings, device)
-    sheet.validation(clips, alphas, settings.folder / "sheet.png")
+    with _going_on(say):
+        sheet.validation(clips, alphas, settings.folder / "sheet.png")
     return scores(alphas, clips.alpha)
 
 
@@ -217,9 +246,7 @@ def _save(
         step=step,
         seconds=seconds,
     )
-    temporary = folder / "curve.part"
-    temporary.write_text("".join(json.dumps(record) + "\n" for record in curve))
-    temporary.replace(folder / "curve.jsonl")
+    write_whole(folder / "curve.jsonl", "".join(json.dumps(record) + "\n" for record in curve).encode())
     checkpoints.export(kept, folder / "weights", card(settings, step, seconds, curve))
 
 

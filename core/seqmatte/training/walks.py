@@ -6,7 +6,6 @@ what was walked is kept in a folder and taken again and again, cropped and turne
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from seqmatte.methods.guide_flow import GuideFlow, GuideFlowParams
 from seqmatte.methods.refiner import SEEN, learnt, seen
 from seqmatte.networks import hstsg_compact
 from seqmatte.networks.hstsg_compact import KINDS, HstsgCompact
-from seqmatte.training.checkpoints import restore
+from seqmatte.training.checkpoints import restore, save
 from seqmatte.training.course import Pool, Round
 from seqmatte.training.scenes import Clips, shoot
 from seqmatte.training.textures import Dice
@@ -219,13 +218,13 @@ def joined(shots: Sequence[Walked]) -> Walked:
 
 
 def kept(path: Path, make: Callable[[], Walked]) -> Walked:
-    """What the file holds, in half precision and not yet read; where there is none, it is made and written first."""
+    """What the file holds, in half precision and not yet read; where there is none, it is made and written first.
+
+    Raises OutputError.
+    """
     if not path.is_file():
         planes = {name: plane.clamp(-HALF_MAX, HALF_MAX).half() for name, plane in _planes(make()).items()}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.part")
-        torch.save(planes, temporary)
-        temporary.replace(path)
+        save(path, **planes)
     return _walked(torch.load(path, weights_only=True, mmap=True))
 
 
