@@ -142,6 +142,23 @@ def test_a_trimap_is_remembered_as_the_alpha_that_it_stands_for():
     assert (as_drawn - truth).norm() > 0.3 * truth.norm()
 
 
+@pytest.mark.parametrize(
+    ("side", "enlarge", "height"), [(960, 2.0, 102), (100, 2.0, 75), (960, 1.0, 51), (40, 2.0, 30)]
+)
+@pytest.mark.parametrize("kind", ["mask", "trimap", "alpha"])
+def test_a_small_plate_is_looked_at_enlarged_and_its_matte_has_its_own_size(side, enlarge, height, kind):
+    shot = soft_edges.blob(51, 68)
+    method = HstsgCompact(HstsgCompactParams(side=side, enlarge=enlarge))
+    method.weights = weights.find("hstsg-compact")
+    method.open(Device("cpu"))
+    drawn = {"mask": (shot.alpha > 0.5).astype(np.float32), "trimap": shot.trimap, "alpha": shot.alpha}[kind]
+    view = soft_edges.view(guide=Layer(drawn[:, :, None], (kind,)), **soft_edges.plate_layers(shot))
+    state, made = method.step(method.start([view]), view)
+    assert state.guided["value4"].shape[-2] == -(-height // 16) * 4
+    assert made.pixels.shape[:2] == (51, 68)
+    assert np.abs(made["alpha"] - shot.alpha).mean() < 0.06
+
+
 def test_tcvom_sees_the_one_neighbour_twice_at_the_ends_of_a_shot():
     from seqmatte.methods.tcvom import _around
 

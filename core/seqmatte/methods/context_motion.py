@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from seqlink.params import param
 from seqmatte.method import View
-from seqmatte.methods.networked import NetworkParams, brought_up, smaller
+from seqmatte.methods.networked import NetworkParams, brought_up, sized
 from seqmatte.methods.recurrent import CHUNK, Recurrent
 from seqmatte.reach import Chunked
 
@@ -45,7 +45,7 @@ class ContextMotion(Recurrent):
         self.params = params
 
     def seen(self, picture: Tensor) -> Tensor:
-        return smaller(picture, self.params.side)
+        return sized(picture, self.params.side)
 
     def shown(self, alpha: Tensor, seen: Tensor, view: View) -> Tensor:
         return brought_up(alpha, seen, self.picture(view["plate"]))

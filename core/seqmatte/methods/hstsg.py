@@ -18,7 +18,7 @@ from seqmatte.methods.networked import (
     decided,
     normalised,
     plane,
-    smaller,
+    sized,
 )
 from seqmatte.reach import MEETING, NearestKey
 
@@ -107,7 +107,7 @@ class Hstsg(Networked):
         # The memory of a guided frame is its guide, not what was made of it.
         following = self._held(frame, state) if guide is not None else state.after(_following(made), _near(made))
         picture = self.picture(view["plate"])
-        small = smaller(picture, self.params.side)
+        small = sized(picture, self.params.side)
         found = plane(brought_up(unpadded(made["matte"], around), small, picture))
         if guide is not None and guide_kind(guide) == "trimap":
             drawn = guide.pixels[:, :, 0]
@@ -162,14 +162,14 @@ class Hstsg(Networked):
         """[1, 3, h, w] as the network has it, and the zeros around."""
         from seqmatte.networks.blocks import padded
 
-        return padded(normalised(smaller(self.picture(view["plate"]), self.params.side)))
+        return padded(normalised(sized(self.picture(view["plate"]), self.params.side)))
 
     def _drawn(self, view: View) -> tuple[Tensor, Tensor | None]:
         """The guide as a mask, and as alpha if it is one; zeros around."""
         from seqmatte.networks.blocks import padded
 
         guide = view["guide"]
-        value = padded(smaller(self.tensor(guide.pixels), self.params.side))[0]
+        value = padded(sized(self.tensor(guide.pixels), self.params.side))[0]
         mask = (value > 0.5).to(value.dtype)
         return mask, value if guide_kind(guide) == "alpha" else None
 

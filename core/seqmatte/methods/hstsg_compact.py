@@ -13,7 +13,7 @@ from seqmatte import guide
 from seqmatte.encoding import HALF_MAX
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View, guide_kind
-from seqmatte.methods.networked import Networked, NetworkParams, Plane, enlarged, plane, smaller
+from seqmatte.methods.networked import Networked, NetworkParams, Plane, enlarged, plane, sized
 from seqmatte.reach import MEETING, NearestKey
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ class HstsgCompactParams(NetworkParams):
         high=4096,
         unit="px",
         help="The longer side at which the network looks; larger plates are shrunk and mended afterwards at full size.",
+    )
+    enlarge: float = param(
+        2.0, low=1.0, high=4.0, help="How much smaller plates are enlarged towards that at most; it sees more in them."
     )
     band: int = param(
         3, low=0, high=64, unit="px", help="How far beyond its soft edge the matte may still change, in those pixels."
@@ -64,12 +67,12 @@ class HstsgCompact(Networked):
     """Guides to a trimap with a soft alpha for every frame, by our small memory network.
 
     Makes what guide_flow makes: "trimap" (0, 0.5, 1), "alpha" (its best) and "confidence" in that, 1 where an alpha was
-    given. The network sees the encoded plate, shrunk by area to `side` and reflected to multiples of 16; of a guided
-    frame's trimap it sees what closed form makes, because a band says nothing that could be remembered.
+    given. The network sees the encoded plate, shrunk by area or enlarged to `side` and reflected to multiples of 16; of
+    a guided frame's trimap it sees what closed form makes, because a band says nothing that could be remembered.
     """
 
     name: ClassVar[str] = "hstsg_compact"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     network: ClassVar[str] = "hstsg-compact"
     Params: ClassVar[type] = HstsgCompactParams
 
@@ -118,11 +121,12 @@ class HstsgCompact(Networked):
 
         guide = view["guide"]
         kind = guide_kind(guide)
-        value = smaller(self.tensor(guide.pixels), self.params.side)
+        value = sized(self.tensor(guide.pixels), self.params.side)
+        if kind == "trimap":
+            value, kind = self._solved(value, view["plate", 0, "scene"]), "alpha"
+        value = self._looked_at(value).clamp(0, 1)
         if kind == "mask":
             value = (value > 0.5).to(value.dtype)
-        elif kind == "trimap":
-            value, kind = self._solved(value, view["plate", 0, "scene"]), "alpha"
         planes = guide_planes(enlarged(value, 16), kind)
         made = self.runner.run("begin", {"plate": self._seen(view), "guide": planes})
         return made, {name: made[name] for name in BANK}
@@ -135,12 +139,15 @@ class HstsgCompact(Networked):
 
         band = trimap[0, 0]
         unknown, known = (band > 1e-4) & (band < 1 - 1e-4), (band > 0.5).to(band.dtype)
-        picture = smaller(self.picture(plate), self.params.side)[0].clamp(-HALF_MAX, HALF_MAX)
+        picture = sized(self.picture(plate), self.params.side)[0].clamp(-HALF_MAX, HALF_MAX)
         with torch.inference_mode():
             return solve(Task(picture, unknown, known, band, torch.zeros_like(band)))[None, None]
 
     def _seen(self, view: View) -> Tensor:
-        return enlarged(smaller(self.picture(view["plate", 0, "encoded"]), self.params.side), 16)
+        return enlarged(self._looked_at(self.picture(view["plate", 0, "encoded"])), 16)
+
+    def _looked_at(self, picture: Tensor) -> Tensor:
+        return sized(picture, self.params.side, self.params.enlarge)
 
     def _guided(self, made: Mapping[str, Tensor], view: View) -> Layer:
         """On a guided frame what the artist is sure of stands, at full size."""
@@ -161,8 +168,11 @@ class HstsgCompact(Networked):
         import torch.nn.functional as F
 
         plate = view["plate", 0, "encoded"]
-        height, width = smaller(self.picture(plate)[:, :1], self.params.side).shape[-2:]
-        alpha, confidence = alpha[..., :height, :width], confidence[..., :height, :width]
+        height, width = self._looked_at(self.picture(plate)[:, :1]).shape[-2:]
+        longest = max(plate.height, plate.width)
+        alpha, confidence = (
+            sized(x[..., :height, :width], min(longest, max(height, width))) for x in (alpha, confidence)
+        )
         small, sure = plane(alpha), plane(confidence)
         soft = ((small > _SOFT) & (small < 1 - _SOFT)) | (sure < _SURE)
         shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * self.params.band + 1,) * 2)

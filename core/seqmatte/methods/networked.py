@@ -133,16 +133,19 @@ def _indices(side: int, wanted: int, mode: str, device: torch.device) -> Tensor:
     return torch.from_numpy(np.pad(np.arange(side), (0, wanted - side), kind)).to(device)
 
 
-def smaller(picture: Tensor, longest: int) -> Tensor:
-    """The picture with its longer side at most so long, by area; the picture itself where it is."""
+def sized(picture: Tensor, longest: int, most: float = 1.0) -> Tensor:
+    """The picture with its longer side so long: shrunk by area, enlarged (bicubic) at most by `most`.
+
+    The picture itself where that is its size, or `longest` is 0.
+    """
     import torch.nn.functional as F
 
     height, width = picture.shape[-2:]
-    share = longest / max(height, width)
-    if not longest or share >= 1:
+    share = min(longest / max(height, width), most)
+    if not longest or share == 1:
         return picture
     size = (max(16, round(height * share)), max(16, round(width * share)))
-    return F.interpolate(picture, size=size, mode="area")
+    return F.interpolate(picture, size=size, mode="area" if share < 1 else "bicubic")
 
 
 def brought_up(alpha: Tensor, small: Tensor, picture: Tensor) -> Tensor:

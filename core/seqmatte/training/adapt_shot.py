@@ -7,7 +7,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from seqlink.shot import Shot
@@ -19,13 +18,15 @@ from seqmatte.layer import Layer
 from seqmatte.method import View, as_planes, guide_kind
 from seqmatte.methods.closed_form import ClosedForm, ClosedFormParams
 from seqmatte.methods.guide_flow import GuideFlow, GuideFlowParams
+from seqmatte.methods.hstsg_compact import HstsgCompactParams
+from seqmatte.methods.networked import sized
 from seqmatte.networks.hstsg_compact import HstsgCompact, guide_planes
 from seqmatte.source import Source
 from seqmatte.training import checkpoints
 from seqmatte.training.adapt import Adaptation, adapt
 
 BETWEEN = 6  # frames read between two guided ones
-LONGEST = 1280  # pixels of the longer side that is learnt from
+_LOOK = HstsgCompactParams()
 
 
 def adapt_shot(document: Path, out: Path, minutes: float, device: Device, say: Callable[[str], None] = print) -> Path:
@@ -83,8 +84,9 @@ def frames_of(shot: Shot, source: Source, device: torch.device) -> tuple[dict[in
     for frame in guided:
         drawn = source.layer("guide", frame)
         if drawn is not None:
-            value = _tensor(drawn, device, guide_kind(drawn)).unsqueeze(0)
-            guides[frame] = guide_planes(value, guide_kind(drawn))[0]
+            kind = guide_kind(drawn)
+            value = _tensor(drawn, device, kind).unsqueeze(0)
+            guides[frame] = guide_planes(value.round() if kind == "mask" else value, kind)[0]
     return plates, guides
 
 
@@ -124,12 +126,9 @@ def _view(source: Source, frames: Sequence[int], frame: int, trimap: Layer | Non
 
 
 def _tensor(layer: Layer | None, device: torch.device, *channels: str) -> Tensor:
-    """[C, H, W], by area down to LONGEST."""
+    """[C, H, W], of the size at which the network will look."""
     if layer is None:
         raise ShotError("a frame of this shot is not there", field="plate")
     picture = torch.from_numpy(as_planes(layer, *channels)).to(device)
-    share = LONGEST / max(picture.shape[-2:])
-    if share < 1:
-        size = (round(picture.shape[-2] * share), round(picture.shape[-1] * share))
-        picture = F.interpolate(picture, size=size, mode="area")
-    return picture[0]
+    found = sized(picture, _LOOK.side, _LOOK.enlarge)[0]
+    return found if "R" in channels else found.clamp(0, 1)
