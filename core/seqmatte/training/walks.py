@@ -21,6 +21,8 @@ from seqmatte.layer import Header, Layer, single
 from seqmatte.method import View, guide_kind
 from seqmatte.methods.closed_form import ClosedForm, ClosedFormParams
 from seqmatte.methods.guide_flow import GuideFlow, GuideFlowParams
+from seqmatte.methods.hstsg_compact import HstsgCompactParams
+from seqmatte.methods.networked import sized
 from seqmatte.methods.refiner import SEEN, learnt, seen
 from seqmatte.networks import hstsg_compact
 from seqmatte.networks.hstsg_compact import KINDS, HstsgCompact
@@ -33,6 +35,8 @@ from seqmatte.weights import SHIPPED
 
 # Seeds of the pool begin here, past those of any batch.
 _POOLED = 700_000_000
+# How the memory network's method looks at plates; these are squares.
+_LOOK = HstsgCompactParams()
 # Places that a part may be cut from.
 _LOOKED_AT = 3
 
@@ -114,15 +118,24 @@ def walked(memory: HstsgCompact, seed: int, count: int, frames: int, size: int) 
 def remembered(memory: HstsgCompact, clips: Clips, aged: bool) -> Tensor:
     """The memory network's alpha and confidence, [B, T, 2, S, S], from the guide on the first frame.
 
-    aged: when it has been to the end and back before, and so is as old as in a shot three times as long.
+    It looks at them enlarged, as the method does. aged: when it has been to the end and back before, and so is as old
+    as in a shot three times as long.
     """
-    frames = clips.plate.shape[1]
+    count, frames = clips.plate.shape[:2]
     there = list(range(frames))
     way = [*there, *there[-2::-1], *there[1:]] if aged else there
+    plate, guide = _looked_at(clips.plate.flatten(0, 1)), _looked_at(clips.guide).clamp(0, 1)
+    drawn = torch.where(guide[:, 1:2] > 0, guide[:, :1].round(), guide[:, :1])
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        mattes = over_clips(memory.eval(), clips.plate[:, way], clips.guide)
-    guess = [torch.cat((matte.alpha, matte.confidence), 1).float() for matte in mattes]
-    return torch.stack([guess[0], *guess[len(way) - frames + 1 :]], 1)
+        seen = plate.view(count, frames, *plate.shape[1:])[:, way]
+        mattes = over_clips(memory.eval(), seen, torch.cat((drawn, guide[:, 1:]), 1))
+    kept = [mattes[0], *mattes[len(way) - frames + 1 :]]
+    guess = [torch.cat((matte.alpha, matte.confidence), 1).float() for matte in kept]
+    return torch.stack([sized(one, clips.plate.shape[-1]) for one in guess], 1)
+
+
+def _looked_at(pictures: Tensor) -> Tensor:
+    return sized(pictures, _LOOK.side // hstsg_compact.STRIDE * hstsg_compact.STRIDE, _LOOK.enlarge)
 
 
 def solved(reel: Reel) -> Reel:
