@@ -117,6 +117,23 @@ def test_a_strand_keeps_its_colour_and_covers_only_its_line():
     torch.testing.assert_close(drawn[0][inside] / drawn[3][inside], torch.full_like(drawn[0][inside], 0.5))
 
 
+def test_a_strand_of_few_points_is_a_line_and_no_dots_in_a_large_picture():
+    line = torch.linspace(-0.35, 0.35, 18)
+    points = torch.stack((line, torch.zeros(18), torch.zeros(18)), 1).view(1, 1, 18, 3)
+    curves = Curves(
+        torch.zeros(1, dtype=torch.long),
+        points,
+        torch.zeros(1, 1, 18, 2),
+        torch.full((1, 1, 18, 3), 0.5),
+        torch.ones(1, 1, 18),
+        torch.zeros(1, 3),
+    )
+    still = Poses(*torch.zeros(3, 1, 1), torch.ones(1, 1))
+    drawn = splat(curves, still, torch.zeros(1, 1), 1, 448)[0, 0, 3].sum(0)
+    across = drawn[150:298]
+    assert across.min() > 0.5 * across.mean() > 0
+
+
 def test_a_moving_strand_is_spread_over_its_way_and_thinner_there():
     still, moved = straight_strand(5.0, 0.0), straight_strand(5.0, 0.5)
     assert moved[3].max() < still[3].max()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -34,6 +36,7 @@ def splat(curves: Curves, poses: Poses, moments: Tensor, times: int, size: int) 
 
     A point covers its length of strand times its width; coverage adds up and saturates as 1 - exp(-c).
     """
+    curves = _finer(curves, max(1, size // 40))
     at = picked(poses, curves.clips)
     count = len(curves.clips)
     frames = at.x.shape[1] // times
@@ -50,6 +53,21 @@ def splat(curves: Curves, poses: Poses, moments: Tensor, times: int, size: int) 
     summed = sums.view(count, frames, size, size, 4).permute(0, 1, 4, 2, 3)
     alpha = 1 - torch.exp(-summed[:, :, 3:])
     return torch.cat((summed[:, :, :3] / summed[:, :, 3:].clamp_min(1e-6) * alpha, alpha), 2)
+
+
+def _finer(curves: Curves, times: int) -> Curves:
+    """The same curves with so many points for each one, so that in a large picture no curve falls into dots."""
+
+    def between(x: Tensor) -> Tensor:
+        count, number, points, channels = x.shape
+        line = x.permute(0, 1, 3, 2).reshape(count * number, channels, points)
+        fine = F.interpolate(line, (points - 1) * times + 1, mode="linear", align_corners=True)
+        return fine.view(count, number, channels, -1).permute(0, 1, 3, 2)
+
+    width = between(curves.width.unsqueeze(3)).squeeze(3)
+    return replace(
+        curves, points=between(curves.points), sway=between(curves.sway), colour=between(curves.colour), width=width
+    )
 
 
 def _projected(curves: Curves, at: Poses, moments: Tensor, now: slice, size: int) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ from seqmatte.training.course import Course, Lesson, Pool, Round, Stage
 
 _ALPHA = {"alpha": 1.0, "laplacian": 1.0, "composition": 1.0, "gradient": 0.5}
 _SMALL = (Round(160, 4, 8), Round(160, 4, 8), Round(224, 4, 4), Round(160, 6, 5))
-_LONG = (Round(160, 5, 4), Round(160, 14, 2), Round(320, 6, 1), Round(160, 9, 3))
+_LONG = (Round(160, 5, 4), Round(160, 14, 2), Round(320, 6, 1), Round(160, 9, 3), Round(384, 5, 1))
 
 
 def _built(name: str, **variant: object) -> Callable[[], nn.Module]:
@@ -55,7 +55,7 @@ COURSES = {
         # better in training than in use; the second stage is taught as it is used.
         (
             Stage(2000, 1e-3, _SMALL, "VideoMatting108 and DVM"),
-            Stage(8000, 7e-4, _LONG, "VideoMatting108 and DVM", frozen_norms=True),
+            Stage(11_400, 7e-4, _LONG, "VideoMatting108 and DVM", frozen_norms=True),
         ),
         Round(160, 6, 24),
         lessons.run_propagation,
