@@ -143,7 +143,7 @@ def test_a_trimap_is_remembered_as_the_alpha_that_it_stands_for():
 
 
 @pytest.mark.parametrize(
-    ("side", "enlarge", "height"), [(960, 2.0, 102), (100, 2.0, 75), (960, 1.0, 51), (40, 2.0, 30)]
+    ("side", "enlarge", "height"), [(960, 1.5, 76), (100, 2.0, 75), (960, 1.0, 51), (40, 1.5, 30)]
 )
 @pytest.mark.parametrize("kind", ["mask", "trimap", "alpha"])
 def test_a_small_plate_is_looked_at_enlarged_and_its_matte_has_its_own_size(side, enlarge, height, kind):

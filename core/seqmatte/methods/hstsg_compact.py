@@ -33,7 +33,7 @@ class HstsgCompactParams(NetworkParams):
         help="The longer side at which the network looks; larger plates are shrunk and mended afterwards at full size.",
     )
     enlarge: float = param(
-        2.0, low=1.0, high=4.0, help="How much smaller plates are enlarged towards that at most; it sees more in them."
+        1.5, low=1.0, high=4.0, help="How much smaller plates are enlarged towards that at most; it sees more in them."
     )
     band: int = param(
         3, low=0, high=64, unit="px", help="How far beyond its soft edge the matte may still change, in those pixels."

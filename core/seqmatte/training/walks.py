@@ -22,7 +22,7 @@ from seqmatte.method import View, guide_kind
 from seqmatte.methods.closed_form import ClosedForm, ClosedFormParams
 from seqmatte.methods.guide_flow import GuideFlow, GuideFlowParams
 from seqmatte.methods.hstsg_compact import HstsgCompactParams
-from seqmatte.methods.networked import sized
+from seqmatte.methods.networked import enlarged, sized
 from seqmatte.methods.refiner import SEEN, learnt, seen
 from seqmatte.networks import hstsg_compact
 from seqmatte.networks.hstsg_compact import KINDS, HstsgCompact
@@ -131,11 +131,12 @@ def remembered(memory: HstsgCompact, clips: Clips, aged: bool) -> Tensor:
         mattes = over_clips(memory.eval(), seen, torch.cat((drawn, guide[:, 1:]), 1))
     kept = [mattes[0], *mattes[len(way) - frames + 1 :]]
     guess = [torch.cat((matte.alpha, matte.confidence), 1).float() for matte in kept]
-    return torch.stack([sized(one, clips.plate.shape[-1]) for one in guess], 1)
+    high, wide = sized(clips.guide, _LOOK.side, _LOOK.enlarge).shape[-2:]
+    return torch.stack([sized(one[..., :high, :wide], max(clips.plate.shape[-2:])) for one in guess], 1)
 
 
 def _looked_at(pictures: Tensor) -> Tensor:
-    return sized(pictures, _LOOK.side // hstsg_compact.STRIDE * hstsg_compact.STRIDE, _LOOK.enlarge)
+    return enlarged(sized(pictures, _LOOK.side, _LOOK.enlarge), hstsg_compact.STRIDE)
 
 
 def solved(reel: Reel) -> Reel:
