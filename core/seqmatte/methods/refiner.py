@@ -29,7 +29,7 @@ _NEAR = 0.01
 # A sure answer that both neighbours bring here with such trust stands, unless the second opinion is so sure.
 _STEADY, _WINDOW, _CERTAIN = 0.5, 15, 0.9
 # The network is believed in full where it differs so much, on average over such a part of the width.
-_FAILED, _BROAD = 0.13, 0.18
+_FAILED, _BROAD = 0.1, 0.18
 # Or where the second opinion agrees and is so sure: from not at all to in full.
 _NO_DOUBT = (0.9, 0.98)
 
@@ -50,7 +50,7 @@ class Refiner(Networked):
     """
 
     name: ClassVar[str] = "refiner"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     network: ClassVar[str] = "refiner"
     Params: ClassVar[type] = RefinerParams
 
