@@ -142,9 +142,7 @@ def test_a_trimap_is_remembered_as_the_alpha_that_it_stands_for():
     assert (as_drawn - truth).norm() > 0.3 * truth.norm()
 
 
-@pytest.mark.parametrize(
-    ("side", "enlarge", "height"), [(960, 1.5, 76), (100, 2.0, 75), (960, 1.0, 51), (40, 1.5, 30)]
-)
+@pytest.mark.parametrize(("side", "enlarge", "height"), [(960, 1.5, 76), (100, 2.0, 75), (960, 1.0, 51), (40, 1.5, 30)])
 @pytest.mark.parametrize("kind", ["mask", "trimap", "alpha"])
 def test_a_small_plate_is_looked_at_enlarged_and_its_matte_has_its_own_size(side, enlarge, height, kind):
     shot = soft_edges.blob(51, 68)
