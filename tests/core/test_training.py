@@ -73,6 +73,23 @@ def test_a_run_leaves_weights_a_card_a_sheet_and_a_curve(tiny, tmp_path):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
 
 
+def test_a_run_begins_with_the_weights_of_another_at_the_step_that_their_card_tells(tiny, tmp_path):
+    train.train(settings(tmp_path / "first", steps=4), say=lambda line: None)
+    weights = str(tmp_path / "first" / "weights.safetensors")
+    stops = iter([True])
+    train.walk(settings(tmp_path / "second", begin=weights), lambda line: None, lambda: next(stops))
+    assert [step for step, _ in curve_of(tmp_path / "second")] == [5]
+    train.train(settings(tmp_path / "second", begin=weights), say=lambda line: None)
+    assert [step for step, _ in curve_of(tmp_path / "second")] == [5, 6, 7, 8]
+
+
+def test_weights_without_a_card_begin_no_run(tiny, tmp_path):
+    train.train(settings(tmp_path / "first", steps=1), say=lambda line: None)
+    (tmp_path / "first" / "weights.json").write_text("{}")
+    with pytest.raises(WeightsError, match="card"):
+        train.train(settings(tmp_path / "second", begin=str(tmp_path / "first" / "weights")), say=lambda line: None)
+
+
 def test_a_checkpoint_that_cannot_be_written_is_told_of_and_ends_no_run_before_its_end(tiny, tmp_path):
     checkpoint, said = tmp_path / "checkpoint.pt", []
     checkpoint.mkdir()

@@ -10,6 +10,7 @@ examples:
   seqmatte train hstsg-compact --out run --minutes 120
   seqmatte train refiner --out run --minutes 30
   seqmatte train hstsg-compact --out run --device cuda --batch 8 --minutes 9
+  seqmatte train hstsg-compact --from shipped --out run --steps 20000
   seqmatte train --samples page.png
   seqmatte train --shot shot.json --minutes 10 --out adapted
 
@@ -23,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("training"), help="folder of the run; goes on if one is there")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so many minutes, everything saved")
     parser.add_argument("--steps", type=int, default=0, help="length of the whole course; default: its own")
+    parser.add_argument(
+        "--from",
+        dest="begin",
+        metavar="WEIGHTS",
+        help="begin a new run with weights that have a card (.safetensors, or shipped), at the step it tells",
+    )
     parser.add_argument("--seed", type=int, default=1, help="seed of the scenes; default: 1")
     parser.add_argument("--batch", type=int, default=1, help="times as many clips in a batch, where a GPU has room")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda; default: auto")

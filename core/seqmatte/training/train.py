@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from seqmatte.device import Device
-from seqmatte.errors import OutputError, SeqmatteError
+from seqmatte.errors import OutputError, SeqmatteError, WeightsError
 from seqmatte.file_faults import write_whole
 from seqmatte.training import checkpoints, sheet
 from seqmatte.training.adapt_shot import adapt_shot
@@ -32,6 +32,7 @@ from seqmatte.training.course import Course, Parts, Run, Stage
 from seqmatte.training.parallel import joined, shared, spread
 from seqmatte.training.scenes import Clips, shoot
 from seqmatte.training.stages import COURSES
+from seqmatte.weights import SHIPPED
 
 Say = Callable[[str], None]
 
@@ -57,6 +58,7 @@ class Settings:
     check_seed: int = 990_000_000
     bfloat16: bool = True
     device: str = "auto"
+    begin: str = ""  # weights with a card that a new run begins with, a .safetensors or "shipped"
 
 
 def train(settings: Settings, say: Say = print) -> nn.Module:
@@ -81,7 +83,9 @@ def walk(settings: Settings, say: Say, stop: Callable[[], bool]) -> nn.Module:
     kept = copy.deepcopy(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1.0, weight_decay=settings.weight_decay, betas=(0.9, 0.99))
     folder = settings.folder
-    step, seconds = _resume(folder / "checkpoint.pt", network, kept, optimiser)
+    step, seconds = _begun(settings, network, kept) if settings.begin else (0, 0.0)
+    if (folder / "checkpoint.pt").is_file():
+        step, seconds = _resume(folder / "checkpoint.pt", network, kept, optimiser)
     curve = [r for r in sheet.read_curve(folder / "curve.jsonl") if r["step"] <= step]
     check = unseen(course, settings.check_seed, folder) if rank == 0 else None
     began = saved = time.monotonic()
@@ -219,13 +223,26 @@ def _asked_to_stop() -> Iterator[Callable[[], bool]]:
 
 
 def _resume(path: Path, network: nn.Module, kept: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, float]:
-    if not path.is_file():
-        return 0, 0.0
     parts = checkpoints.load(path)
     network.load_state_dict(parts["network"])
     kept.load_state_dict(parts["kept"])
     optimiser.load_state_dict(parts["optimiser"])
     return int(parts["step"]), float(parts["seconds"])
+
+
+def _begun(settings: Settings, network: nn.Module, kept: nn.Module) -> tuple[int, float]:
+    """Step and seconds of the weights that the run begins with, which are put into both networks.
+
+    Raises WeightsError.
+    """
+    path = SHIPPED / settings.name if settings.begin == "shipped" else Path(settings.begin)
+    for one in (network, kept):
+        checkpoints.restore(one, path)
+    try:
+        card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        return int(card["steps"]), 3600 * float(card["hours"])
+    except (OSError, ValueError, KeyError) as error:
+        raise WeightsError(f"these weights' card does not tell steps and hours: {error}", path=path) from error
 
 
 def _save(
@@ -287,7 +304,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not args.name:
         raise SeqmatteError(f"say what to train: {', '.join(COURSES)}", field="name")
-    settings = Settings(args.name, args.out, args.minutes, args.steps, args.seed, args.batch, device=args.device)
+    settings = Settings(
+        args.name, args.out, args.minutes, args.steps, args.seed, args.batch, device=args.device, begin=args.begin or ""
+    )
     train(settings, lambda line: print(line, flush=True))
     return 0
 
