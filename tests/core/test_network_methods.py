@@ -129,7 +129,7 @@ def test_a_guide_on_the_compact_network_stands_where_the_artist_is_sure(tiny, st
 def test_a_trimap_is_remembered_as_the_alpha_that_it_stands_for():
     shot = soft_edges.blob(96, 128)
     method = HstsgCompact(HstsgCompactParams())
-    method.weights = weights.find("hstsg-compact")
+    method.weights = weights.find("hstsg-compact", override=str(weights.SHIPPED / "hstsg-compact.safetensors"))
     method.open(Device("cpu"))
 
     def remembered(pixels, kind):
@@ -147,7 +147,7 @@ def test_a_trimap_is_remembered_as_the_alpha_that_it_stands_for():
 def test_a_small_plate_is_looked_at_enlarged_and_its_matte_has_its_own_size(side, enlarge, height, kind):
     shot = soft_edges.blob(51, 68)
     method = HstsgCompact(HstsgCompactParams(side=side, enlarge=enlarge))
-    method.weights = weights.find("hstsg-compact")
+    method.weights = weights.find("hstsg-compact", override=str(weights.SHIPPED / "hstsg-compact.safetensors"))
     method.open(Device("cpu"))
     drawn = {"mask": (shot.alpha > 0.5).astype(np.float32), "trimap": shot.trimap, "alpha": shot.alpha}[kind]
     view = soft_edges.view(guide=Layer(drawn[:, :, None], (kind,)), **soft_edges.plate_layers(shot))
