@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from seqmatte import allocation
+from seqmatte import allocation, waiting
 from seqmatte.errors import SeqmatteError, ShotError
 
 # command -> (module, one line for --help); the module has add_arguments(parser) and run(args) -> exit code.
@@ -69,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0].startswith("-") or arguments[0] not in COMMANDS:
         return _top_level(arguments)
     name = arguments[0]
+    waiting.briefly()
     try:
         module = import_module(f"seqmatte.commands.{COMMANDS[name][0]}")
         args = _command_parser(name, module.add_arguments).parse_args(arguments[1:])
