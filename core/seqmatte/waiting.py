@@ -13,7 +13,7 @@ def briefly() -> None:
     """Has idle threads sleep soon, unless the user's environment says how they wait. Call it before torch is imported.
 
     Else several processes on a machine burn the cores that each other needs: two mattes at once on two cores took 45 s
-    for the 8 s of one alone, and take 10 s so.
+    for the 8 s of one alone, and take 10 to 12 s so.
     """
     if not any(name in os.environ for name in _SAID):
         os.environ["GOMP_SPINCOUNT"] = _TURNS

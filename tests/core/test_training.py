@@ -83,6 +83,11 @@ def test_a_run_begins_with_the_weights_of_another_at_the_step_that_their_card_te
     assert [step for step, _ in curve_of(tmp_path / "second")] == [5, 6, 7, 8]
 
 
+def test_weights_that_have_learnt_the_whole_course_begin_no_run_of_its_length(tmp_path):
+    with pytest.raises(SeqmatteError, match="14000 steps and the course has 14000"):
+        train.train(train.Settings("hstsg-compact", tmp_path, device="cpu", begin="shipped"), say=lambda line: None)
+
+
 def test_weights_without_a_card_begin_no_run(tiny, tmp_path):
     train.train(settings(tmp_path / "first", steps=1), say=lambda line: None)
     (tmp_path / "first" / "weights.json").write_text("{}")

@@ -83,7 +83,7 @@ def walk(settings: Settings, say: Say, stop: Callable[[], bool]) -> nn.Module:
     kept = copy.deepcopy(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1.0, weight_decay=settings.weight_decay, betas=(0.9, 0.99))
     folder = settings.folder
-    step, seconds = _begun(settings, network, kept) if settings.begin else (0, 0.0)
+    step, seconds = _begun(settings, course.steps, network, kept) if settings.begin else (0, 0.0)
     if (folder / "checkpoint.pt").is_file():
         step, seconds = _resume(folder / "checkpoint.pt", network, kept, optimiser)
     curve = [r for r in sheet.read_curve(folder / "curve.jsonl") if r["step"] <= step]
@@ -230,19 +230,24 @@ def _resume(path: Path, network: nn.Module, kept: nn.Module, optimiser: torch.op
     return int(parts["step"]), float(parts["seconds"])
 
 
-def _begun(settings: Settings, network: nn.Module, kept: nn.Module) -> tuple[int, float]:
+def _begun(settings: Settings, end: int, network: nn.Module, kept: nn.Module) -> tuple[int, float]:
     """Step and seconds of the weights that the run begins with, which are put into both networks.
 
-    Raises WeightsError.
+    end: the course's last step. Raises WeightsError, and SeqmatteError where nothing is left to be learnt.
     """
     path = SHIPPED / settings.name if settings.begin == "shipped" else Path(settings.begin)
     for one in (network, kept):
         checkpoints.restore(one, path)
     try:
         card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        return int(card["steps"]), 3600 * float(card["hours"])
+        step, hours = int(card["steps"]), float(card["hours"])
     except (OSError, ValueError, KeyError) as error:
         raise WeightsError(f"these weights' card does not tell steps and hours: {error}", path=path) from error
+    if step >= end:
+        raise SeqmatteError(
+            f"these weights have learnt {step} steps and the course has {end}; ask for more", field="steps"
+        )
+    return step, 3600 * hours
 
 
 def _save(
