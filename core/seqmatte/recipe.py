@@ -47,12 +47,19 @@ RECIPES: Mapping[str, Recipe] = {
         ),
         Recipe(
             "hstsg-compact",
-            ("hstsg_compact", "closed_form", "refine"),
-            "Our own small network with a memory of guided and recent frames, and closed form; weights shipped.",
+            ("hstsg_compact as guess", "edge_snap", "refine"),
+            "Our own small network with a memory of guided and recent frames, snapped to edges; weights shipped.",
         ),
         Recipe(
             "combined",
-            ("guide_flow", "closed_form as solved", "hstsg_compact as guess", "refiner", "refine"),
+            (
+                "guide_flow",
+                "closed_form as solved",
+                "hstsg_compact as guess",
+                "edge_snap as snapped",
+                "refiner",
+                "refine",
+            ),
             "Both of the above, weighed against each other pixel by pixel by our refiner; weights shipped.",
         ),
         Recipe("flow-gca", ("guide_flow", "gca", "refine"), "Optical flow and GCA matting."),

@@ -18,6 +18,6 @@ def test_a_stray_that_the_second_opinion_denies_without_doubt_is_given_up():
     found = np.zeros((4, 4), np.float32)
     guess = np.zeros((4, 4, 2), np.float32)
     guess[0, :, 1], guess[1, :, 1], guess[2] = 1, 0.5, (0.8, 1)
-    believed = refiner._confirmed(found, Layer(guess, ("alpha", "confidence")))
+    believed = refiner._confirmed(found, Layer(guess, ("A", "confidence")))
     assert believed[0].min() == 1
     assert believed[1:].max() == 0

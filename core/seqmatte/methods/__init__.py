@@ -8,6 +8,7 @@ TABLE: Mapping[str, str] = {
     "guide_flow": "seqmatte.methods.guide_flow:GuideFlow",
     "hstsg_compact": "seqmatte.methods.hstsg_compact:HstsgCompact",
     "closed_form": "seqmatte.methods.closed_form:ClosedForm",
+    "edge_snap": "seqmatte.methods.edge_snap:EdgeSnap",
     "refiner": "seqmatte.methods.refiner:Refiner",
     "gca": "seqmatte.methods.gca:Gca",
     "fba": "seqmatte.methods.fba:Fba",

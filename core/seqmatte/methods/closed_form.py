@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -110,7 +109,7 @@ class ClosedForm:
         return Memory(np.asarray(frozen["alpha"]), np.asarray(frozen["luma"])) if frozen else None
 
     def _solved(self, plate: Layer, wanted: Wanted) -> Plane:
-        from seqmatte.solver import Effort, Task, solve
+        from seqmatte.solver import Effort, Task, degrained, solve
 
         def tensor(plane: npt.NDArray[Any]) -> Tensor:
             import torch
@@ -118,23 +117,10 @@ class ClosedForm:
             return torch.from_numpy(np.ascontiguousarray(plane)).to(self._device)
 
         picture = tensor(as_planes(plate, "R", "G", "B")[0]).clamp(-_BRIGHTEST, _BRIGHTEST)
-        picture = _smoothed(picture, self.params.degrain)
+        picture = degrained(picture, self.params.degrain)
         band = (tensor(plane) for plane in (wanted.unknown, wanted.known, wanted.prior, wanted.weight))
         effort = Effort(epsilon=self.params.epsilon, steps=self.params.steps)
         return np.asarray(solve(Task(picture, *band), effort).cpu().numpy(), np.float32)
-
-
-def _smoothed(picture: Tensor, sigma: float) -> Tensor:
-    """C x H x W under a Gaussian of three taps. In linear light, where a mixture stays a mixture."""
-    import torch.nn.functional as F
-
-    if sigma <= 0:
-        return picture
-    side = math.exp(-0.5 / sigma**2)
-    centre, side = 1 / (1 + 2 * side), side / (1 + 2 * side)
-    p = F.pad(picture[None], (1, 1, 1, 1), mode="replicate")[0]
-    p = centre * p[:, 1:-1] + side * (p[:, :-2] + p[:, 2:])
-    return centre * p[..., 1:-1] + side * (p[..., :-2] + p[..., 2:])
 
 
 @dataclass(frozen=True)

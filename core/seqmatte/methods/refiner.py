@@ -42,7 +42,7 @@ class RefinerParams(NetworkParams):
 
 
 class Refiner(Networked):
-    """Two opinions, "solved" (by closed form) and "guess" (of our memory network), and plate, to alpha.
+    """Two opinions, "solved" (by closed form) and "snapped" (of our memory network), and plate, to alpha.
 
     Neighbouring frames' alphas are carried here along optical flow and weighed too. What an artist's trimap or alpha
     is sure of stays. Each pixel depends on what is near it alone, so tiles that share twice the network's margin give
@@ -50,7 +50,7 @@ class Refiner(Networked):
     """
 
     name: ClassVar[str] = "refiner"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     network: ClassVar[str] = "refiner"
     Params: ClassVar[type] = RefinerParams
 
@@ -60,7 +60,7 @@ class Refiner(Networked):
         Read("guide"),
         Read("trimap"),
         Read("solved", (-1, 0, 1)),
-        Read("guess"),
+        Read("snapped"),
     )
     # What subject and background look like is told by the guided frames.
     reach = NearestKey(2, MEETING)
@@ -82,7 +82,7 @@ class Refiner(Networked):
         alpha = opinions["alpha"][0]
         if opinions["free"].any():
             found = np.where(opinions["free"][0] > 0, self._weighed(opinions), alpha)
-            believed = np.maximum(_failed(found, alpha), _confirmed(found, view["guess"]))
+            believed = np.maximum(_failed(found, alpha), _confirmed(found, view["snapped"]))
             alpha = np.asarray(alpha + believed * (found - alpha), np.float32)
         sure = _sure(alpha, opinions, view["solved"]["confidence"])
         return state, self.alpha_layer(alpha, sure)
@@ -120,7 +120,7 @@ def _confirmed(found: Plane, guess: Layer) -> Plane:
     """H x W, 0..1: how far a second opinion without doubt says the same, as of a lamp that was left in."""
     low, high = _NO_DOUBT
     sure = np.clip((guess["confidence"] - low) / (high - low), 0, 1)
-    return np.asarray(np.where(np.abs(found - guess["alpha"]) < _APART, sure, 0), np.float32)
+    return np.asarray(np.where(np.abs(found - guess["A"]) < _APART, sure, 0), np.float32)
 
 
 def learnt(guides: Sequence[View]) -> Colours:
@@ -132,7 +132,7 @@ def learnt(guides: Sequence[View]) -> Colours:
 
 def seen(view: View, colours: Colours) -> dict[str, Plane]:
     """What the network is shown of a frame, C x H x W each, by the names of `SEEN`."""
-    trimap, guess = view["trimap"], view["guess"]
+    trimap, guess = view["trimap"], view["snapped"]
     alpha, plate = view["solved"]["A"], view["plate", 0, "encoded"].take("R", "G", "B")
     around = np.concatenate([_brought(view, offset) for offset in (-1, 1)])
     unknown = ((trimap["trimap"] > 0) & (trimap["trimap"] < 1)).astype(np.float32)
@@ -140,7 +140,7 @@ def seen(view: View, colours: Colours) -> dict[str, Plane]:
         "plate": as_planes(view["plate", 0, "encoded"], "R", "G", "B")[0],
         "alpha": np.array(alpha[None], np.float32),
         "band": np.stack((unknown, trimap["confidence"])).astype(np.float32),
-        "guess": np.stack((guess["alpha"], guess["confidence"])).astype(np.float32),
+        "guess": np.stack((guess["A"], guess["confidence"])).astype(np.float32),
         "around": around,
         "likeness": np.stack((colours.likeness(plate), colours.met(plate))).astype(np.float32),
         "free": _free(view, alpha, guess, around)[None],
@@ -167,7 +167,7 @@ def _free(view: View, alpha: Plane, guess: Layer, around: Plane) -> Plane:
     import cv2
 
     soft = (alpha > _SURE) & (alpha < 1 - _SURE)
-    told_apart = np.abs(alpha - guess["alpha"]) > _APART
+    told_apart = np.abs(alpha - guess["A"]) > _APART
     open_to_doubt = soft | (told_apart & (~_steady(around) | (guess["confidence"] > _CERTAIN)))
     reach = max(4, round(_NEAR * alpha.shape[1]))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)

@@ -20,6 +20,7 @@ from seqmatte.encoding import HALF_MAX, Encoding
 from seqmatte.layer import Header, Layer, single
 from seqmatte.method import View, guide_kind
 from seqmatte.methods.closed_form import ClosedForm, ClosedFormParams
+from seqmatte.methods.edge_snap import EdgeSnap, EdgeSnapParams
 from seqmatte.methods.guide_flow import GuideFlow, GuideFlowParams
 from seqmatte.methods.hstsg_compact import HstsgCompactParams
 from seqmatte.methods.networked import enlarged, sized
@@ -158,6 +159,7 @@ def _found(reel: Reel, guess: Tensor) -> dict[str, Tensor]:
     """By name of `SEEN`, [T, C, S, S], of a reel that is solved."""
     for frame, planes in enumerate(guess.numpy()):
         reel.made["guess", frame] = Layer(np.ascontiguousarray(planes.transpose(1, 2, 0)), ("alpha", "confidence"))
+    reel.run(EdgeSnap(EdgeSnapParams()), "snapped")
     colours = learnt([reel.view(0)])
     frames = [seen(reel.view(frame), colours) for frame in range(len(reel.plates))]
     return {name: torch.from_numpy(np.stack([frame[name] for frame in frames])) for name in SEEN}

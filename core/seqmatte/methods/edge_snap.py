@@ -1,0 +1,116 @@
+"""A network's soft alpha brought to the plate's own edges, by closed form about them. No weights of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from seqlink.params import param
+from seqmatte.device import Device
+from seqmatte.encoding import HALF_MAX
+from seqmatte.layer import Layer
+from seqmatte.method import Read, State, View, as_planes, guide_kind
+from seqmatte.reach import PerFrame
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Plane = npt.NDArray[np.float32]
+
+# Alpha so far from 0 and 1 is an edge.
+_SOFT = 0.02
+
+
+@dataclass(frozen=True)
+class EdgeSnapParams:
+    around: float = param(
+        1.25,
+        low=0.0,
+        high=10.0,
+        unit="% of width",
+        help="How far around a soft edge the plate may still change it; 0 for within the edge alone.",
+    )
+    hold: float = param(
+        0.002, low=0.0, high=10.0, help="How much a soft edge is held where the picture itself does not tell."
+    )
+    hold_sure: float = param(
+        0.01, low=0.0, high=10.0, advanced=True, help="How much what is opaque or clear beside an edge is held."
+    )
+    degrain: float = param(
+        0.5,
+        low=0.0,
+        high=1.0,
+        unit="pixels",
+        help="How far the plate is smoothed before its edges are solved, lest grain pass for hair; 0 for not at all.",
+    )
+
+
+class EdgeSnap:
+    """Soft "guess" and plate to alpha, in linear light: closed form about every edge, held to the guess but weakly.
+
+    Networks look at small pictures and know where a subject is better than where its hairs are; the plate tells those.
+    Reads from the guess: "alpha" and "confidence", which is passed on. What an artist's trimap or alpha is sure of
+    stays.
+    """
+
+    name: ClassVar[str] = "edge_snap"
+    version: ClassVar[int] = 1
+    Params: ClassVar[type] = EdgeSnapParams
+
+    makes = "alpha"
+    reads = (Read("plate", space="scene"), Read("guide"), Read("guess"))
+    reach = PerFrame()
+
+    def __init__(self, params: EdgeSnapParams) -> None:
+        self.params = params
+
+    def open(self, device: Device) -> None:
+        self._device = device.torch()
+
+    def start(self, guides: Sequence[View]) -> State:
+        return None
+
+    def step(self, state: State, view: View) -> tuple[State, Layer]:
+        guess = view["guess"]
+        alpha, fixed = _given(view.get("guide"), guess["alpha"])
+        edge = (alpha > _SOFT) & (alpha < 1 - _SOFT)
+        unknown = _widened(edge, self.params.around / 100 * guess.width) & ~fixed
+        known = np.where(fixed, alpha, alpha > 0.5).astype(np.float32)
+        hold = np.where(edge, self.params.hold, self.params.hold_sure)
+        made = self._solved(view["plate", 0, "scene"], unknown, known, alpha, np.where(unknown, hold, 0))
+        facts = {"confidence": float(guess["confidence"].mean(dtype=np.float64)), "correction": 0.0}
+        return None, Layer(np.stack((made, guess["confidence"]), 2), ("A", "confidence"), facts=facts)
+
+    def _solved(self, plate: Layer, unknown: npt.NDArray[np.bool_], known: Plane, prior: Plane, hold: Plane) -> Plane:
+        from seqmatte.solver import Task, degrained, solve
+
+        light = self._tensor(as_planes(plate, "R", "G", "B")[0]).clamp(-HALF_MAX, HALF_MAX)
+        planes = (self._tensor(plane) for plane in (unknown, known, prior, hold.astype(np.float32)))
+        return np.asarray(solve(Task(degrained(light, self.params.degrain), *planes)).cpu().numpy(), np.float32)
+
+    def _tensor(self, plane: npt.NDArray[Any]) -> Tensor:
+        import torch
+
+        return torch.from_numpy(np.ascontiguousarray(plane)).to(self._device)
+
+
+def _given(guide: Layer | None, alpha: Plane) -> tuple[Plane, npt.NDArray[np.bool_]]:
+    """The alpha with what an artist is sure of, and where that is."""
+    if guide is None or guide_kind(guide) == "mask":
+        return alpha, np.zeros(alpha.shape, bool)
+    drawn = guide.pixels[:, :, 0]
+    fixed = (drawn <= 0) | (drawn >= 1) | (guide_kind(guide) == "alpha")
+    return np.where(fixed, drawn, alpha).astype(np.float32), fixed
+
+
+def _widened(edge: npt.NDArray[np.bool_], reach: float) -> npt.NDArray[np.bool_]:
+    """The edge and what is at most so many pixels from it."""
+    import cv2
+
+    side = 2 * max(2, round(reach)) + 1 if reach > 0 else 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return np.asarray(cv2.dilate(edge.astype(np.uint8), disc) > 0, bool)
