@@ -13,7 +13,7 @@ from seqmatte.errors import GuideError, ShotError
 from seqmatte.keys import FileDigests
 from seqmatte.networks import hstsg_compact
 from seqmatte.source import Source
-from seqmatte.training import adapt, adapt_shot
+from seqmatte.training import adapt, adapt_exam, adapt_shot
 from seqmatte.training.guides_drawn import blurred
 from seqmatte.training.textures import Dice
 
@@ -111,9 +111,55 @@ def test_adapting_brings_the_network_nearer_to_the_shot(network):
     how = adapt.Adaptation(steps=6, size=64, clips=1, rate=3e-3)
     guides = {0: guide(alphas[0]), 4: guide(alphas[4])}
     mattes = {frame: believed(alpha) for frame, alpha in alphas.items()}
-    adapt.adapt(network, plates, guides, mattes, LINEAR, how, say=lambda line: None)
+    kept = adapt.adapt(network, plates, guides, mattes, LINEAR, how, say=lambda line: None)
+    assert kept > 0
     with torch.no_grad():
         assert error() < 0.9 * before
+
+
+def exam_on(plates, alphas, frame, *guided):
+    seen = {n: plate[None] for n, plate in plates.items()}
+    drawn = {n: guide(alphas[n])[None] for n in guided}
+    mattes = {n: believed(alpha)[None] for n, alpha in alphas.items()}
+    return adapt_exam.exam_of(frame, seen, drawn, mattes)
+
+
+def test_the_middle_guide_is_left_out_and_met_from_both_its_neighbours():
+    assert [adapt_exam.left_out(frames) for frames in ([7], [1, 9], [20, 1, 9], [1, 2, 3, 4])] == [None, 9, 9, 3]
+    plates, alphas = shot()
+    exam = exam_on(plates, alphas, 2, 0, 2, 4)
+    assert exam.plates.shape[:2] == (1, 5)
+    assert exam.place == 2
+    torch.testing.assert_close(exam.last_guide[0], guide(alphas[4]))
+
+
+@pytest.mark.parametrize(("frame", "other", "way"), [(4, 1, 4), (0, 3, 4)])
+def test_one_of_two_guides_is_met_from_the_other_side(frame, other, way):
+    plates, alphas = shot()
+    exam = exam_on(plates, alphas, frame, other, frame)
+    assert exam.plates.shape[1] == way
+    assert (exam.place, exam.last_guide) == (way - 1, None)
+    torch.testing.assert_close(exam.plates[0, 0], plates[other])
+    torch.testing.assert_close(exam.plates[0, -1], plates[frame])
+
+
+def test_of_what_was_learnt_only_what_helps_on_the_guide_left_out_is_kept(network):
+    plates, alphas = shot()
+    exam, said = exam_on(plates, alphas, 4, 0, 4), []
+    fresh = {name: value.clone() for name, value in network.state_dict().items()}
+    guides, mattes = {0: guide(alphas[0])}, {n: believed(alpha) for n, alpha in alphas.items()}
+    before = adapt_exam.error(network, exam)
+    how = adapt.Adaptation(steps=6, size=64, clips=1, rate=3e-3)
+    assert adapt.adapt(network, plates, guides, mattes, LINEAR, how, said.append) == 1
+    assert "one guide only" in said[-1]
+    taught = {name: value.clone() for name, value in network.state_dict().items()}
+    assert adapt_exam.keep_what_helps(network, fresh, exam, said.append) > 0
+    assert adapt_exam.error(network, exam) < before
+    # The other way round the learning was harm, and less of it is kept.
+    network.load_state_dict(fresh)
+    better = adapt_exam.keep_what_helps(network, taught, exam, said.append)
+    assert better < 1
+    assert "frame 4, left out of the learning" in said[-1]
 
 
 def test_a_shots_guided_frames_and_some_between_them_are_read_as_the_network_takes_them(tiny_shot):

@@ -3,6 +3,7 @@
 Two kinds of clips are made of them. Moved: the guided frame is taken apart into subject and background, which move
 on their own, are composited in scene-linear light and encoded again; its matte moves along and is exact. Walked:
 real frames from one guided frame to the next, judged by what the weight-free recipe made of them, where that is sure.
+One guide of several is left out, and the network is examined on it (`adapt_exam`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from seqmatte.encoding import Encoding
 from seqmatte.errors import GuideError
 from seqmatte.networks.hstsg_compact import STRIDE, HstsgCompact
-from seqmatte.training import losses
+from seqmatte.training import adapt_exam, losses
 from seqmatte.training.guides_drawn import blurred
 from seqmatte.training.textures import Dice
 from seqmatte.training.unroll import over_clips
@@ -72,19 +73,43 @@ def adapt(
     encoding: Encoding,
     how: Adaptation,
     say: Callable[[str], None] = print,
-) -> HstsgCompact:
-    """The network after some minutes on this shot; it is changed in place.
+) -> float:
+    """Teaches the network this shot for some minutes, in place; gives how much of that was kept, 0..1.
+
+    Of several guides one is left out of the learning, and as much is kept as meets that one best, if need be nothing.
+    One guide alone leaves nothing to check on, and all is kept.
 
     plates: frame number -> encoded plate [3, H, W]; all guided frames, and what else of the shot may be walked.
     guides: frame number -> guide planes [4, H, W]. mattes: of all these frames, the best alpha that there is without
     this network and how far it is believed, [2, H, W]. Raises GuideError without a guide or with one that is empty.
     """
+    if not guides:
+        raise GuideError("adapting to a shot needs at least one guided frame", field="guides")
+    unseen = adapt_exam.left_out(list(guides))
     known = {
         frame: taken_apart(plates[frame], guide, mattes[frame], encoding) for frame, guide in sorted(guides.items())
     }
-    real = {n: Real(_padded(plates[n][None]), _padded(mattes[n][None]), guides.get(n)) for n in plates}
-    if not known:
-        raise GuideError("adapting to a shot needs at least one guided frame", field="guides")
+    learnt = {frame: one for frame, one in known.items() if frame != unseen}
+    real = {n: Real(_padded(plates[n][None]), _padded(mattes[n][None]), guides.get(n)) for n in plates if n != unseen}
+    shipped = {name: value.clone() for name, value in network.state_dict().items()}
+    _taught(network, learnt, real, encoding, how, say)
+    if unseen is None:
+        say("one guide only, so none could be left out to check on; compare before you use these weights")
+        return 1.0
+    drawn = {frame: one.guide for frame, one in known.items()}
+    seen = {n: _padded(plate[None]) for n, plate in plates.items()}
+    best = {n: _padded(mattes[n][None]) for n in plates}
+    return adapt_exam.keep_what_helps(network, shipped, adapt_exam.exam_of(unseen, seen, drawn, best), say)
+
+
+def _taught(
+    network: HstsgCompact,
+    known: Mapping[int, Known],
+    real: Mapping[int, Real],
+    encoding: Encoding,
+    how: Adaptation,
+    say: Callable[[str], None],
+) -> None:
     dice = Dice(how.seed, next(network.parameters()).device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=how.rate, weight_decay=1e-4)
     stretches = list(zip(list(known)[:-1], list(known)[1:], strict=True))
@@ -103,7 +128,6 @@ def adapt(
         step += 1
         if step % 20 == 0:
             say(f"step {step} loss {loss.item():.4f} {(time.monotonic() - began) / 60:.1f} min")
-    return network
 
 
 def taken_apart(plate: Tensor, guide: Tensor, matte: Tensor, encoding: Encoding) -> Known:

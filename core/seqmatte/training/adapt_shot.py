@@ -45,7 +45,7 @@ def adapt_shot(document: Path, out: Path, minutes: float, device: Device, say: C
         plates, guides = frames_of(shot, source, device.torch())
         mattes = mattes_of(shot, source, plates, device)
         how = Adaptation(minutes=min(minutes, 24 * 60.0))
-        adapt(network, plates, guides, mattes, source.encoding, how, say)
+        kept = adapt(network, plates, guides, mattes, source.encoding, how, say)
     finally:
         digests.close()
     card = {
@@ -54,6 +54,7 @@ def adapt_shot(document: Path, out: Path, minutes: float, device: Device, say: C
         "data": f"guided frames {', '.join(map(str, guides))} of {document.name}",
         "from": found.digest,
         "minutes": how.minutes,
+        "share of the learning kept": kept,
         "linear_light": True,
     }
     checkpoints.export(network, out / "weights", card)
