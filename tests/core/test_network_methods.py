@@ -117,10 +117,11 @@ def test_a_guide_on_the_compact_network_stands_where_the_artist_is_sure(tiny, st
     for kind in ("trimap", "alpha"):
         shot = shot_for("hstsg-compact", tiny, stocked).replace(guides=(tiny.guide(1, kind),))
         engine = Engine(shot, Cache(tmp_path / kind))
-        made, drawn = engine.layer("trimap", 1), engine._sources.layer("guide", 1, None).pixels[:, :, 0]
+        made, drawn = engine.layer("guess", 1), engine._sources.layer("guide", 1, None).pixels[:, :, 0]
         known = (drawn <= 0) | (drawn >= 1)
         assert np.array_equal(made["trimap"], np.where(known, drawn, np.float32(0.5)))
         assert np.array_equal(made["alpha"][known], drawn[known])
+        assert np.array_equal(engine.layer("alpha", 1)["A"][known], drawn[known])
         if kind == "alpha":
             assert np.array_equal(engine.layer("alpha", 1)["A"], drawn)
         engine.flush()
@@ -203,7 +204,8 @@ def test_tiles_give_what_the_whole_frame_gives(name, stocked):
     band[height // 5 : -height // 5, 60:-60], band[height // 3 : -height // 3, 80:-80] = 0.5, 1
     trimap = Layer(np.stack((band, band, np.full_like(band, 0.5)), 2), ("trimap", "alpha", "confidence"))
     mask = Layer((band == 1).astype(np.float32)[:, :, None], ("mask",))
-    layers = {"plate": plate, "guide": mask, "solved": Layer(trimap.pixels[:, :, 1:], ("A", "confidence"))}
+    found = Layer(trimap.pixels[:, :, 1:], ("A", "confidence"))
+    layers = {"plate": plate, "guide": mask, "solved": found, "snapped": found}
     view = View(1, lambda layer, offset, space: layers.get(layer, trimap), lambda frame, offset: frame)
     kind = recipe.method_class(name)
 
