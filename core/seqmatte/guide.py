@@ -98,12 +98,13 @@ def placed(band: Band, size: tuple[int, int]) -> Plane:
 
 
 def mixed(one: Layer, other: Layer, share: float) -> Layer:
-    """Two walks' "trimap", "alpha" and "confidence" of one frame in one, the first with this share.
+    """Two walks' "alpha" and "confidence" of one frame, and "trimap" if there is one, the first with this share.
 
-    Unknown is what either does not know, or what they contradict each other in; there confidence falls.
+    Confidence falls where they contradict each other; unknown is what either does not know, or where they do.
     """
     made = layer.mixed(one, other, share)
-    trimap, alpha, confidence = (made[name].copy() for name in ("trimap", "alpha", "confidence"))
-    trimap[(trimap > 0) & (trimap < 1)] = 0.5
-    confidence *= 1 - 4 * share * (1 - share) * np.abs(one["alpha"] - other["alpha"])
-    return replace(made, pixels=np.stack((trimap, alpha, confidence), 2), channels=("trimap", "alpha", "confidence"))
+    planes = {name: made[name].copy() for name in made.channels}
+    planes["confidence"] *= 1 - 4 * share * (1 - share) * np.abs(one["alpha"] - other["alpha"])
+    if "trimap" in planes:
+        planes["trimap"][(planes["trimap"] > 0) & (planes["trimap"] < 1)] = 0.5
+    return replace(made, pixels=np.stack(list(planes.values()), 2))

@@ -47,7 +47,7 @@ RECIPES: Mapping[str, Recipe] = {
         ),
         Recipe(
             "hstsg-compact",
-            ("hstsg_compact as guess", "edge_snap", "refine"),
+            ("hstsg_compact", "edge_snap", "refine"),
             "Our own small network with a memory of guided and recent frames, snapped to edges; weights shipped.",
         ),
         Recipe(
@@ -55,7 +55,7 @@ RECIPES: Mapping[str, Recipe] = {
             (
                 "guide_flow",
                 "closed_form as solved",
-                "hstsg_compact as guess",
+                "hstsg_compact",
                 "edge_snap as snapped",
                 "refiner",
                 "refine",

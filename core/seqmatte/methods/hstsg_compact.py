@@ -19,9 +19,6 @@ from seqmatte.reach import MEETING, NearestKey
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Alpha so far from 0 and 1 is unknown, and so is what the network is less sure of than this.
-_SOFT, _SURE = 0.02, 0.85
-
 
 @dataclass(frozen=True)
 class HstsgCompactParams(NetworkParams):
@@ -34,9 +31,6 @@ class HstsgCompactParams(NetworkParams):
     )
     enlarge: float = param(
         1.5, low=1.0, high=4.0, help="How much smaller plates are enlarged towards that at most; it sees more in them."
-    )
-    band: int = param(
-        3, low=0, high=64, unit="px", help="How far beyond its soft edge the matte may still change, in those pixels."
     )
 
 
@@ -64,19 +58,19 @@ class Walk:
 
 
 class HstsgCompact(Networked):
-    """Guides to a trimap with a soft alpha for every frame, by our small memory network.
+    """Guides to a soft alpha for every frame, by our small memory network.
 
-    Makes what guide_flow makes: "trimap" (0, 0.5, 1), "alpha" (its best) and "confidence" in that, 1 where an alpha was
-    given. The network sees the encoded plate, shrunk by area or enlarged to `side` and reflected to multiples of 16; of
-    a guided frame's trimap it sees what closed form makes, because a band says nothing that could be remembered.
+    Makes "alpha" and "confidence" in that, 1 where an artist was sure. The network sees the encoded plate, shrunk by
+    area or enlarged to `side` and reflected to multiples of 16; of a guided frame's trimap it sees what closed form
+    makes, because a band says nothing that could be remembered.
     """
 
     name: ClassVar[str] = "hstsg_compact"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     network: ClassVar[str] = "hstsg-compact"
     Params: ClassVar[type] = HstsgCompactParams
 
-    makes = "trimap"
+    makes = "guess"
     reads = (Read("plate", space="encoded"), Read("plate", space="scene"), Read("guide"))
     reach = NearestKey(2, MEETING)
     mixed = staticmethod(guide.mixed)
@@ -156,40 +150,22 @@ class HstsgCompact(Networked):
         layer = self._layer(made["alpha"], made["confidence"], view)
         if kind == "mask":
             return layer
-        given = drawn if kind == "alpha" else layer["alpha"]
-        known = (drawn <= 0) | (drawn >= 1)
-        trimap = np.where(known, drawn, np.float32(0.5))
-        sure = np.ones_like(drawn) if kind == "alpha" else np.where(known, 1, layer["confidence"])
-        return _trimap_layer(trimap, np.where(known, drawn, given), sure)
+        known = (drawn <= 0) | (drawn >= 1) | (kind == "alpha")
+        return _guess_layer(np.where(known, drawn, layer["alpha"]), np.where(known, 1, layer["confidence"]))
 
     def _layer(self, alpha: Tensor, confidence: Tensor, view: View) -> Layer:
-        """Both at the plate's size, and the trimap that they make."""
-        import cv2
+        """Both at the plate's size."""
         import torch.nn.functional as F
 
         plate = view["plate", 0, "encoded"]
         height, width = self._looked_at(self.picture(plate)[:, :1]).shape[-2:]
-        longest = max(plate.height, plate.width)
-        alpha, confidence = (
-            sized(x[..., :height, :width], min(longest, max(height, width))) for x in (alpha, confidence)
-        )
-        small, sure = plane(alpha), plane(confidence)
-        soft = ((small > _SOFT) & (small < 1 - _SOFT)) | (sure < _SURE)
-        shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * self.params.band + 1,) * 2)
-        unknown = cv2.dilate(soft.astype(np.uint8), shape)
-        size = (plate.height, plate.width)
-        fine, certain = (
-            plane(F.interpolate(x, size=size, mode="bilinear", align_corners=False)) for x in (alpha, confidence)
-        )
-        band = (
-            cv2.resize(unknown.astype(np.float32), (plate.width, plate.height), interpolation=cv2.INTER_LINEAR) > 0.02
-        )
-        inside = fine > 0.5
-        trimap = np.where(band, np.float32(0.5), inside)
-        return _trimap_layer(trimap, np.where(band, fine, inside), certain)
+        longest, size = max(plate.height, plate.width), (plate.height, plate.width)
+        seen = (sized(x[..., :height, :width], min(longest, max(height, width))) for x in (alpha, confidence))
+        fine = (plane(F.interpolate(x, size=size, mode="bilinear", align_corners=False)) for x in seen)
+        return _guess_layer(*fine)
 
 
-def _trimap_layer(trimap: Plane, alpha: Plane, confidence: Plane) -> Layer:
-    planes = [np.asarray(x, np.float32).clip(0, 1) for x in (trimap, alpha, confidence)]
-    facts = {"confidence": float(planes[2].mean(dtype=np.float64))}
-    return Layer(np.stack(planes, 2), ("trimap", "alpha", "confidence"), facts=facts)
+def _guess_layer(alpha: Plane, confidence: Plane) -> Layer:
+    planes = [np.asarray(x, np.float32).clip(0, 1) for x in (alpha, confidence)]
+    facts = {"confidence": float(planes[1].mean(dtype=np.float64))}
+    return Layer(np.stack(planes, 2), ("alpha", "confidence"), facts=facts)
