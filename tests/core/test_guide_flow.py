@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from seqmatte import guide
+from seqmatte.layer import Layer
 from seqmatte.methods.guide_flow import GuideFlow
 from shots_hard import moving_disc
 
@@ -147,3 +149,19 @@ def test_a_mask_far_larger_than_the_working_size_is_placed_at_full_size():
     assert layer.pixels.shape == (720, 1280, 3)
     sure = layer["trimap"] != 0.5
     assert (np.abs(layer["trimap"] - large.alphas[1])[sure] > 0.1).mean() < 0.002
+
+
+@pytest.mark.parametrize("channels", [("alpha", "confidence"), ("trimap", "alpha", "confidence")])
+def test_where_two_walks_that_meet_contradict_each_other_nothing_is_sure(channels):
+    values = {"trimap": (1, 0), "alpha": (1, 0), "confidence": (1, 1)}
+    one, other = (
+        Layer(np.stack([np.full((2, 2), values[name][walk], np.float32) for name in channels], 2), channels)
+        for walk in (0, 1)
+    )
+    agreed = guide.mixed(one, one, 0.5)
+    assert agreed.channels == channels
+    assert np.array_equal(agreed.pixels, one.pixels)
+    apart = guide.mixed(one, other, 0.5)
+    assert apart["alpha"].max() == 0.5
+    assert apart["confidence"].max() == 0
+    assert "trimap" not in channels or (apart["trimap"] == 0.5).all()
