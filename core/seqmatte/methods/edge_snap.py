@@ -17,6 +17,7 @@ from seqmatte.method import Read, State, View, as_planes, guide_kind
 from seqmatte.reach import PerFrame
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 Plane = npt.NDArray[np.float32]
@@ -76,26 +77,28 @@ class EdgeSnap:
 
     def step(self, state: State, view: View) -> tuple[State, Layer]:
         guess = view["guess"]
-        alpha, fixed = _given(view.get("guide"), guess["alpha"])
-        edge = (alpha > _SOFT) & (alpha < 1 - _SOFT)
-        unknown = _widened(edge, self.params.around / 100 * guess.width) & ~fixed
-        known = np.where(fixed, alpha, alpha > 0.5).astype(np.float32)
-        hold = np.where(edge, self.params.hold, self.params.hold_sure)
-        made = self._solved(view["plate", 0, "scene"], unknown, known, alpha, np.where(unknown, hold, 0))
+        made = snapped(view["plate", 0, "scene"], view.get("guide"), guess["alpha"], self.params, self._device)
         facts = {"confidence": float(guess["confidence"].mean(dtype=np.float64)), "correction": 0.0}
         return None, Layer(np.stack((made, guess["confidence"]), 2), ("A", "confidence"), facts=facts)
 
-    def _solved(self, plate: Layer, unknown: npt.NDArray[np.bool_], known: Plane, prior: Plane, hold: Plane) -> Plane:
-        from seqmatte.solver import Task, degrained, solve
 
-        light = self._tensor(as_planes(plate, "R", "G", "B")[0]).clamp(-HALF_MAX, HALF_MAX)
-        planes = (self._tensor(plane) for plane in (unknown, known, prior, hold.astype(np.float32)))
-        return np.asarray(solve(Task(degrained(light, self.params.degrain), *planes)).cpu().numpy(), np.float32)
+def snapped(plate: Layer, guide: Layer | None, alpha: Plane, params: EdgeSnapParams, device: torch.device) -> Plane:
+    """H x W, 0..1: a soft alpha as `EdgeSnap` makes it. plate: scene-linear R, G, B. guide: of this frame, if any."""
+    from seqmatte.solver import Task, degrained, solve
 
-    def _tensor(self, plane: npt.NDArray[Any]) -> Tensor:
+    def tensor(plane: npt.NDArray[Any]) -> Tensor:
         import torch
 
-        return torch.from_numpy(np.ascontiguousarray(plane)).to(self._device)
+        return torch.from_numpy(np.ascontiguousarray(plane)).to(device)
+
+    alpha, fixed = _given(guide, alpha)
+    edge = (alpha > _SOFT) & (alpha < 1 - _SOFT)
+    unknown = _widened(edge, params.around / 100 * plate.width) & ~fixed
+    known = np.where(fixed, alpha, alpha > 0.5).astype(np.float32)
+    hold = np.where(unknown, np.where(edge, params.hold, params.hold_sure), 0).astype(np.float32)
+    light = degrained(tensor(as_planes(plate, "R", "G", "B")[0]).clamp(-HALF_MAX, HALF_MAX), params.degrain)
+    made = solve(Task(light, *(tensor(plane) for plane in (unknown, known, alpha, hold))))
+    return np.asarray(made.cpu().numpy(), np.float32)
 
 
 def _given(guide: Layer | None, alpha: Plane) -> tuple[Plane, npt.NDArray[np.bool_]]:

@@ -13,6 +13,7 @@ from seqlink.params import param
 from seqmatte.appearance import Colours
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View, as_planes, guide_kind
+from seqmatte.methods.edge_snap import EdgeSnapParams, snapped
 from seqmatte.methods.networked import Networked, NetworkParams, Plane, enlarged
 from seqmatte.reach import MEETING, NearestKey
 from seqmatte.steady import Memory, carried, luma_of
@@ -39,14 +40,20 @@ class RefinerParams(NetworkParams):
     tile: int = param(
         1536, low=768, high=8192, unit="px", advanced=True, help="Side of the tiles that a frame is taken in."
     )
+    hold: float = param(
+        0.01,
+        low=0.0,
+        high=10.0,
+        help="How much what was found is held while its edges are snapped to the plate; the most leaves it as it is.",
+    )
 
 
 class Refiner(Networked):
     """Two opinions, "solved" (by closed form) and "snapped" (of our memory network), and plate, to alpha.
 
-    Neighbouring frames' alphas are carried here along optical flow and weighed too. What an artist's trimap or alpha
-    is sure of stays. Each pixel depends on what is near it alone, so tiles that share twice the network's margin give
-    what the whole frame gives.
+    Neighbouring frames' alphas are carried here along optical flow and weighed too; what comes of it is snapped to the
+    plate's edges. What an artist's trimap or alpha is sure of stays. For the network each pixel depends on what is near
+    it alone, so tiles that share twice its margin give what the whole frame gives.
     """
 
     name: ClassVar[str] = "refiner"
@@ -57,6 +64,7 @@ class Refiner(Networked):
     makes = "alpha"
     reads = (
         Read("plate", (-1, 0, 1), space="encoded"),
+        Read("plate", space="scene"),
         Read("guide"),
         Read("trimap"),
         Read("solved", (-1, 0, 1)),
@@ -83,9 +91,13 @@ class Refiner(Networked):
         if opinions["free"].any():
             found = np.where(opinions["free"][0] > 0, self._weighed(opinions), alpha)
             believed = np.maximum(_failed(found, alpha), _confirmed(found, view["snapped"]))
-            alpha = np.asarray(alpha + believed * (found - alpha), np.float32)
+            alpha = self._snapped(np.asarray(alpha + believed * (found - alpha), np.float32), view)
         sure = _sure(alpha, opinions, view["solved"]["confidence"])
         return state, self.alpha_layer(alpha, sure)
+
+    def _snapped(self, alpha: Plane, view: View) -> Plane:
+        hold = EdgeSnapParams(hold=self.params.hold, hold_sure=min(10 * self.params.hold, 10.0))
+        return snapped(view["plate", 0, "scene"], view.get("guide"), alpha, hold, self.runner.device)
 
     def _weighed(self, opinions: Mapping[str, Plane]) -> Plane:
         import torch

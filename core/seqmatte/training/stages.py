@@ -55,7 +55,7 @@ COURSES = {
         # better in training than in use; the second stage is taught as it is used.
         (
             Stage(2000, 1e-3, _SMALL, "VideoMatting108 and DVM"),
-            Stage(12_000, 7e-4, _LONG, "VideoMatting108 and DVM", frozen_norms=True),
+            Stage(15_200, 7e-4, _LONG, "VideoMatting108 and DVM", frozen_norms=True),
         ),
         Round(160, 6, 24),
         lessons.run_propagation,
