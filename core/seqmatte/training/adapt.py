@@ -3,11 +3,13 @@
 Two kinds of clips are made of them. Moved: the guided frame is taken apart into subject and background, which move
 on their own, are composited in scene-linear light and encoded again; its matte moves along and is exact. Walked:
 real frames from one guided frame to the next, judged by what the weight-free recipe made of them, where that is sure.
-One guide of several is left out, and the network is examined on it (`adapt_exam`).
+Where a matte is not believed, in hair most of all, the network is held to what the shipped weights say: left free
+there it would forget it. One guide of several is left out, and the network is examined on it (`adapt_exam`).
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -115,12 +117,13 @@ def _taught(
     stretches = list(zip(list(known)[:-1], list(known)[1:], strict=True))
     began, step = time.monotonic(), 0
     network.eval()  # batch norms keep the statistics of the long training
+    shipped = copy.deepcopy(network)
     while step < how.steps and time.monotonic() - began < how.minutes * 60:
         with torch.autocast(dice.device.type, torch.bfloat16):
             if stretches and step % 2:
-                loss = _walked_loss(network, dice, real, stretches[step // 2 % len(stretches)], how)
+                loss = _walked_loss(network, shipped, dice, real, stretches[step // 2 % len(stretches)], how)
             else:
-                loss = _moved_loss(network, dice, list(known.values()), encoding, how)
+                loss = _moved_loss(network, shipped, dice, list(known.values()), encoding, how)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -157,18 +160,26 @@ def continued(light: Tensor, known: Tensor) -> Tensor:
     return filled
 
 
-def _moved_loss(network: HstsgCompact, dice: Dice, known: list[Known], encoding: Encoding, how: Adaptation) -> Tensor:
+def _moved_loss(
+    network: HstsgCompact, shipped: HstsgCompact, dice: Dice, known: list[Known], encoding: Encoding, how: Adaptation
+) -> Tensor:
     """Clips of guided frames taken apart and moved: alpha, composition, Laplacian and coherence."""
     made = [_moved(dice, known, encoding, how.size) for _ in range(how.clips)]
     plate, alpha, trust, guide, front, back = (torch.cat(parts) for parts in zip(*made, strict=True))
     found = torch.stack([m.alpha for m in over_clips(network, plate, guide)], 1)
-    trusted = alpha + (found - alpha) * trust
+    wanted = alpha.lerp(_said_by(shipped, plate, guide), 1 - trust)
     return (
-        losses.alpha_l1(trusted, alpha)
-        + losses.composition(trusted, alpha, front, back)
-        + _laplacian(trusted, alpha)
-        + 5 * losses.temporal(trusted, alpha)
+        losses.alpha_l1(found, wanted)
+        + losses.composition(found, wanted, front, back)
+        + _laplacian(found, wanted)
+        + 5 * losses.temporal(found, wanted)
     )
+
+
+def _said_by(shipped: HstsgCompact, plate: Tensor, guide: Tensor) -> Tensor:
+    """Alphas [B, T, 1, H, W] of the weights that all began with."""
+    with torch.no_grad():
+        return torch.stack([m.alpha for m in over_clips(shipped, plate, guide)], 1).float()
 
 
 def _moved(dice: Dice, known: list[Known], encoding: Encoding, size: int) -> tuple[Tensor, ...]:
@@ -214,7 +225,12 @@ def _path(dice: Dice, layer: Tensor, centre: Tensor, scale: Tensor, size: int, s
 
 
 def _walked_loss(
-    network: HstsgCompact, dice: Dice, real: Mapping[int, Real], stretch: tuple[int, int], how: Adaptation
+    network: HstsgCompact,
+    shipped: HstsgCompact,
+    dice: Dice,
+    real: Mapping[int, Real],
+    stretch: tuple[int, int],
+    how: Adaptation,
 ) -> Tensor:
     """Real frames from one guided frame to its neighbour, either way, judged where their mattes are believed."""
     ends = stretch if dice.number(0, 2) else stretch[::-1]
@@ -223,15 +239,11 @@ def _walked_loss(
     way = [real[n] for n in (ends[0], *stops, ends[1])]
     cut = _window(dice, way[-1].matte[:, :1], how.size)
     assert way[0].guide is not None
-    found = over_clips(network, torch.stack([one.plate[cut] for one in way], 1), _padded(way[0].guide[None])[cut])
-    losses_of = [_trusted_loss(made.alpha, one.matte[cut]) for made, one in zip(found, way, strict=True)]
-    return 2 * torch.stack(losses_of).mean()
-
-
-def _trusted_loss(found: Tensor, matte: Tensor) -> Tensor:
-    alpha, trust = matte[:, :1], matte[:, 1:]
-    trusted = alpha + (found - alpha) * trust
-    return losses.alpha_l1(trusted, alpha) + _laplacian(trusted, alpha)
+    plates, guide = torch.stack([one.plate[cut] for one in way], 1), _padded(way[0].guide[None])[cut]
+    matte = torch.stack([one.matte[cut] for one in way], 1)
+    found = torch.stack([made.alpha for made in over_clips(network, plates, guide)], 1)
+    wanted = matte[:, :, :1].lerp(_said_by(shipped, plates, guide), 1 - matte[:, :, 1:])
+    return 2 * (losses.alpha_l1(found, wanted) + _laplacian(found, wanted))
 
 
 def _laplacian(found: Tensor, truth: Tensor) -> Tensor:
