@@ -117,6 +117,23 @@ def test_adapting_brings_the_network_nearer_to_the_shot(network):
         assert error() < 0.9 * before
 
 
+def test_where_a_matte_is_not_believed_the_shipped_answer_is_what_is_wanted(network):
+    plates, alphas = shot()
+    guides, how = {0: guide(alphas[0]), 4: guide(alphas[4])}, adapt.Adaptation(size=64, clips=1)
+
+    def losses_of(trust):
+        mattes = {n: torch.cat((1 - alpha, torch.full_like(alpha, trust))) for n, alpha in alphas.items()}
+        known = [adapt.taken_apart(plates[n], guides[n], mattes[n], LINEAR) for n in guides]
+        real = {n: adapt.Real(plates[n][None], mattes[n][None], guides.get(n)) for n in plates}
+        with torch.no_grad():
+            moved = adapt._moved_loss(network, network, Dice(5, torch.device("cpu")), known, LINEAR, how)
+            walked = adapt._walked_loss(network, network, Dice(5, torch.device("cpu")), real, (0, 4), how)
+        return moved.item(), walked.item()
+
+    for doubted, believed in zip(losses_of(0.0), losses_of(1.0), strict=True):
+        assert doubted < 0.01 * believed
+
+
 def exam_on(plates, alphas, frame, *guided):
     seen = {n: plate[None] for n, plate in plates.items()}
     drawn = {n: guide(alphas[n])[None] for n in guided}
