@@ -84,7 +84,7 @@ def test_a_run_begins_with_the_weights_of_another_at_the_step_that_their_card_te
 
 
 def test_weights_that_have_learnt_the_whole_course_begin_no_run_of_its_length(tmp_path):
-    with pytest.raises(SeqmatteError, match="(\d+) steps and the course has \1"):
+    with pytest.raises(SeqmatteError, match=r"(\d+) steps and the course has \1"):
         train.train(train.Settings("hstsg-compact", tmp_path, device="cpu", begin="shipped"), say=lambda line: None)
 
 
