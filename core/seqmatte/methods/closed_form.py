@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from seqlink.params import param
-from seqmatte.device import Device
 from seqmatte.layer import Layer
-from seqmatte.method import Frozen, Read, State, View, as_planes
+from seqmatte.method import Frozen, Read, State, View
+from seqmatte.methods.on_device import OnDevice, light, tensor
 from seqmatte.reach import MEETING, NearestKey
 from seqmatte.steady import Memory, Plane, carried, in_doubt, luma_of
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-# Light beyond what half can hold would overflow in squares.
-_BRIGHTEST = 65504.0
 # By how much two frames' alphas differ without one being wrong; the variance of a guess of one half's confidence.
 _SLACK, _GUESSED = 0.08, 5e-4
 
@@ -66,7 +61,7 @@ class ClosedFormParams:
     steps: int = param(150, low=10, high=2000, advanced=True, help="Solver steps at full size, at most.")
 
 
-class ClosedForm:
+class ClosedForm(OnDevice):
     """Trimap and plate to alpha, in linear light, so that nothing is left to correct afterwards.
 
     Reads from the trimap layer: "trimap" (0, 0.5, 1), and where there are such: "alpha", a soft best guess, and
@@ -84,9 +79,6 @@ class ClosedForm:
 
     def __init__(self, params: ClosedFormParams) -> None:
         self.params = params
-
-    def open(self, device: Device) -> None:
-        self._device = device.torch()
 
     def start(self, guides: Sequence[View]) -> State:
         return None
@@ -111,14 +103,9 @@ class ClosedForm:
     def _solved(self, plate: Layer, wanted: Wanted) -> Plane:
         from seqmatte.solver import Effort, Task, degrained, solve
 
-        def tensor(plane: npt.NDArray[Any]) -> Tensor:
-            import torch
-
-            return torch.from_numpy(np.ascontiguousarray(plane)).to(self._device)
-
-        picture = tensor(as_planes(plate, "R", "G", "B")[0]).clamp(-_BRIGHTEST, _BRIGHTEST)
-        picture = degrained(picture, self.params.degrain)
-        band = (tensor(plane) for plane in (wanted.unknown, wanted.known, wanted.prior, wanted.weight))
+        picture = degrained(light(plate, self.device), self.params.degrain)
+        planes = (wanted.unknown, wanted.known, wanted.prior, wanted.weight)
+        band = (tensor(plane, self.device) for plane in planes)
         effort = Effort(epsilon=self.params.epsilon, steps=self.params.steps)
         return np.asarray(solve(Task(picture, *band), effort).cpu().numpy(), np.float32)
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from seqlink.params import param
-from seqmatte.device import Device
-from seqmatte.encoding import HALF_MAX
 from seqmatte.layer import Layer
-from seqmatte.method import Read, State, View, as_planes, guide_kind
+from seqmatte.method import Read, State, View, guide_kind
+from seqmatte.methods.on_device import OnDevice, light, tensor
 from seqmatte.reach import PerFrame
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
 
 Plane = npt.NDArray[np.float32]
 
@@ -50,7 +48,7 @@ class EdgeSnapParams:
     )
 
 
-class EdgeSnap:
+class EdgeSnap(OnDevice):
     """Soft "guess" and plate to alpha, in linear light: closed form about every edge, held to the guess but weakly.
 
     Networks look at small pictures and know where a subject is better than where its hairs are; the plate tells those.
@@ -69,15 +67,12 @@ class EdgeSnap:
     def __init__(self, params: EdgeSnapParams) -> None:
         self.params = params
 
-    def open(self, device: Device) -> None:
-        self._device = device.torch()
-
     def start(self, guides: Sequence[View]) -> State:
         return None
 
     def step(self, state: State, view: View) -> tuple[State, Layer]:
         guess = view["guess"]
-        made = snapped(view["plate", 0, "scene"], view.get("guide"), guess["alpha"], self.params, self._device)
+        made = snapped(view["plate", 0, "scene"], view.get("guide"), guess["alpha"], self.params, self.device)
         facts = {"confidence": float(guess["confidence"].mean(dtype=np.float64)), "correction": 0.0}
         return None, Layer(np.stack((made, guess["confidence"]), 2), ("A", "confidence"), facts=facts)
 
@@ -86,18 +81,13 @@ def snapped(plate: Layer, guide: Layer | None, alpha: Plane, params: EdgeSnapPar
     """H x W, 0..1: a soft alpha as `EdgeSnap` makes it. plate: scene-linear R, G, B. guide: of this frame, if any."""
     from seqmatte.solver import Task, degrained, solve
 
-    def tensor(plane: npt.NDArray[Any]) -> Tensor:
-        import torch
-
-        return torch.from_numpy(np.ascontiguousarray(plane)).to(device)
-
     alpha, fixed = _given(guide, alpha)
     edge = (alpha > _SOFT) & (alpha < 1 - _SOFT)
     unknown = _widened(edge, params.around / 100 * plate.width) & ~fixed
     known = np.where(fixed, alpha, alpha > 0.5).astype(np.float32)
     hold = np.where(unknown, np.where(edge, params.hold, params.hold_sure), 0).astype(np.float32)
-    light = degrained(tensor(as_planes(plate, "R", "G", "B")[0]).clamp(-HALF_MAX, HALF_MAX), params.degrain)
-    made = solve(Task(light, *(tensor(plane) for plane in (unknown, known, alpha, hold))))
+    picture = degrained(light(plate, device), params.degrain)
+    made = solve(Task(picture, *(tensor(plane, device) for plane in (unknown, known, alpha, hold))))
     return np.asarray(made.cpu().numpy(), np.float32)
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from seqlink.params import param
 from seqmatte import guide
-from seqmatte.encoding import HALF_MAX
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View, guide_kind
 from seqmatte.methods.networked import Networked, NetworkParams, Plane, enlarged, plane, sized
+from seqmatte.methods.on_device import light
 from seqmatte.reach import MEETING, NearestKey
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class HstsgCompact(Networked):
 
         band = trimap[0, 0]
         unknown, known = (band > 1e-4) & (band < 1 - 1e-4), (band > 0.5).to(band.dtype)
-        picture = sized(self.picture(plate), self.params.side)[0].clamp(-HALF_MAX, HALF_MAX)
+        picture = sized(light(plate, self.runner.device)[None], self.params.side)[0]
         with torch.inference_mode():
             return solve(Task(picture, unknown, known, band, torch.zeros_like(band)))[None, None]
 

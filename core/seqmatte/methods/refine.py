@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from seqlink.params import param
-from seqmatte.device import Device
-from seqmatte.encoding import Encoding
+from seqmatte.encoding import HALF_MAX, Encoding
 from seqmatte.layer import Layer, Pixels
 from seqmatte.method import Read, State, View, as_planes
+from seqmatte.methods.on_device import OnDevice, light, tensor
 from seqmatte.reach import PerFrame
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-HALF_MAX = 65504.0
 OUTPUTS = ("rgba", "alpha", "rgba+straight")
 
 
@@ -44,7 +43,7 @@ class RefineParams:
     )
 
 
-class Refine:
+class Refine(OnDevice):
     """Alpha and plate to the matte: R, G, B (premultiplied, scene-linear) and A.
 
     Reads from the alpha layer: "A", facts "confidence" and "correction" (0..1, how far its maker's alpha is from linear
@@ -63,9 +62,6 @@ class Refine:
     def __init__(self, params: RefineParams) -> None:
         self.params = params
 
-    def open(self, device: Device) -> None:
-        self._device = device.torch()
-
     def start(self, guides: Sequence[View]) -> State:
         return None
 
@@ -74,7 +70,7 @@ class Refine:
         alpha = self._in_linear_light(view, found)
         if self.params.outputs == "alpha":
             return None, Layer(_rows(alpha[None]), ("A",), facts=_facts(found))
-        plate = self._tensor(view["plate", 0, "scene"], "R", "G", "B").clamp(-HALF_MAX, HALF_MAX)
+        plate = light(view["plate", 0, "scene"], self.device)
         foreground, background = self._unmixed(view, found, plate, alpha)
         return None, self._matte(plate, alpha, foreground, background, found)
 
@@ -123,9 +119,7 @@ class Refine:
 
     def _tensor(self, layer: Layer, *channels: str) -> Tensor:
         """C x H x W on the device."""
-        import torch
-
-        return torch.from_numpy(as_planes(layer, *channels)[0]).to(self._device)
+        return tensor(as_planes(layer, *channels)[0], self.device)
 
 
 def _rows(planes: Tensor) -> Pixels:
