@@ -133,7 +133,7 @@ class Answers:
 
     @cached_property
     def _opened(self) -> Any:
-        from seqmatte.engine import OpenMethods
+        from seqmatte.open_methods import OpenMethods
 
         return OpenMethods()
 

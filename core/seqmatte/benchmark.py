@@ -23,8 +23,9 @@ from seqlink import FramePath, FrameRange, Guide, Shot
 from seqmatte import exr
 from seqmatte.cache import Cache
 from seqmatte.device import Device
-from seqmatte.engine import Engine, OpenMethods
+from seqmatte.engine import Engine
 from seqmatte.layer import Layer
+from seqmatte.open_methods import OpenMethods
 from seqmatte.sample import Params, write_sample
 from seqmatte.stopwatch import Stopwatch
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,15 +14,16 @@ from seqmatte.cache import Cache, Lease
 from seqmatte.colour import PlateColour
 from seqmatte.device import Device
 from seqmatte.errors import Cancelled, GuideError, ShotError
-from seqmatte.events import FrameDone, Listener, Progress, Warning, nobody
-from seqmatte.keys import FileDigests, digest
+from seqmatte.events import FrameDone, Listener, Warning, nobody
+from seqmatte.keys import FileDigests
 from seqmatte.layer import Layer, mixed
 from seqmatte.method import Method, Read, State, View
-from seqmatte.plan import Plan, identity
+from seqmatte.open_methods import OpenMethods
+from seqmatte.plan import Plan
 from seqmatte.reach import Span
 from seqmatte.shelf import Shelf
 from seqmatte.source import Source
-from seqmatte.stopwatch import Stopwatch
+from seqmatte.stopwatch import Clock, Stopwatch
 
 SOURCES = recipe.SOURCES
 
@@ -60,36 +60,6 @@ class Status:
 
 # What a plate may hold instead of numbers, as its facts and its readers name it.
 SICK = {"nan": "NaN", "inf": "infinite"}
-
-# Walks whose state is kept in memory, to go on where they stopped.
-LIVE_WALKS = 4
-
-
-class OpenMethods:
-    """What a process keeps between engines: methods with their weights loaded, and the states of the last walks.
-
-    Methods are kept by identity and device, states under their keys: both are found again by content alone.
-    """
-
-    def __init__(self) -> None:
-        self._opened: dict[str, Method] = {}
-        self._states: dict[str, State] = {}
-
-    def get(self, method: Method, device: Device) -> Method:
-        key = digest(identity(method), device.kind)
-        if key not in self._opened:
-            method.open(device)
-            self._opened[key] = method
-        return self._opened[key]
-
-    def keep(self, key: str, state: State) -> None:
-        self._states[key] = state
-        while len(self._states) > LIVE_WALKS:
-            del self._states[next(iter(self._states))]
-
-    def take(self, key: str) -> State | None:
-        """The state under a key, given away: a step may write into it."""
-        return self._states.pop(key, None)
 
 
 class Engine:
@@ -215,7 +185,7 @@ class Engine:
 
     def _rendered(self, order: list[int], lease: Lease, ahead: ThreadPoolExecutor) -> Iterator[Result]:
         waiting: deque[tuple[int, int]] = deque()
-        clock = _Clock(len(order))
+        clock = Clock(len(order))
         try:
             for frame, following in zip(order, [*order[1:], None], strict=True):
                 lease.renew()
@@ -230,7 +200,7 @@ class Engine:
         finally:
             self._shelf.flush(quietly=True)
 
-    def _told(self, frame: int, steps: int, clock: _Clock) -> Result:
+    def _told(self, frame: int, steps: int, clock: Clock) -> Result:
         result = self._finished(frame, steps)
         facts = self.layer(self.plan.final, frame).facts
         if sick := [f"{facts[name]} {word}" for name, word in SICK.items() if name in facts]:
@@ -339,25 +309,6 @@ class Engine:
     def _look_for_cancel(self) -> None:
         if self._cancelled is not None and self._cancelled.is_set():
             raise Cancelled("cancelled; finished frames are kept")
-
-
-class _Clock:
-    """Counts frames and guesses how long the rest takes, from those that were computed."""
-
-    def __init__(self, total: int) -> None:
-        self._total, self._done, self._computed = total, 0, 0
-        self._started = time.monotonic()
-        self._spent = 0.0
-
-    def progress(self, *, hit: bool) -> Progress:
-        now = time.monotonic()
-        self._done += 1
-        if not hit:
-            self._computed += 1
-            self._spent += now - self._started
-        self._started = now
-        left = None if not self._computed else (self._total - self._done) * self._spent / self._computed
-        return Progress(self._done, self._total, left)
 
 
 def _sickness(plate: Layer | None) -> dict[str, float | int | str]:

@@ -18,10 +18,11 @@ from seqlink import FramePath, FrameRange, Guide, Shot
 from seqmatte import exr
 from seqmatte.cache import Cache
 from seqmatte.device import Device
-from seqmatte.engine import Engine, OpenMethods
+from seqmatte.engine import Engine
 from seqmatte.flow import grid
 from seqmatte.layer import Header, Layer, single
 from seqmatte.metrics import score
+from seqmatte.open_methods import OpenMethods
 
 Plane = npt.NDArray[np.float32]
 

@@ -13,9 +13,10 @@ import toys
 from seqlink import FramePath, FrameRange, Guide, Shot
 from seqmatte import exr, methods, recipe
 from seqmatte.cache import Cache
-from seqmatte.engine import Engine, OpenMethods
+from seqmatte.engine import Engine
 from seqmatte.errors import CacheError, Cancelled, GuideError, PlateError, RecipeError, ShotError
 from seqmatte.events import FrameDone, Progress, Warning
+from seqmatte.open_methods import OpenMethods
 from seqmatte.recipe import Recipe
 from shots import write_tiny_shot, write_with_oiio
 

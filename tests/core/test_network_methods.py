@@ -15,10 +15,11 @@ from seqlink import FramePath, FrameRange
 from seqmatte import recipe, weights
 from seqmatte.cache import Cache
 from seqmatte.device import Device
-from seqmatte.engine import Engine, OpenMethods
+from seqmatte.engine import Engine
 from seqmatte.layer import Layer
 from seqmatte.method import View
 from seqmatte.methods.hstsg_compact import HstsgCompact, HstsgCompactParams
+from seqmatte.open_methods import OpenMethods
 from seqmatte.tile import Tiling, tiled
 from shots import write_tiny_shot
 

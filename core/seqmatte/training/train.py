@@ -11,54 +11,27 @@ import copy
 import json
 import math
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from seqmatte.device import Device
-from seqmatte.errors import OutputError, SeqmatteError, WeightsError
+from seqmatte.errors import OutputError, SeqmatteError
 from seqmatte.file_faults import write_whole
-from seqmatte.training import checkpoints, sheet
+from seqmatte.training import card, checkpoints, sheet
 from seqmatte.training.adapt_shot import adapt_shot
 from seqmatte.training.batches import Order, batches, laid_out, unseen
 from seqmatte.training.course import Course, Parts, Run, Stage
 from seqmatte.training.parallel import joined, shared, spread
 from seqmatte.training.scenes import Clips, shoot
+from seqmatte.training.settings import Settings
 from seqmatte.training.stages import COURSES
-from seqmatte.weights import SHIPPED
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """One run. minutes: stop (and save) after so long; steps: where the learning rate has fallen to zero."""
-
-    name: str
-    folder: Path
-    minutes: float = 1e9
-    steps: int = 0  # 0: as the course says
-    seed: int = 1
-    batch: int = 1  # times as many clips in a batch as the course says, where a GPU has room for them
-    warmup: int = 100
-    decay: float = 0.25  # share of the steps, at the end, over which the rate falls
-    weight_decay: float = 0.01
-    most_gradient: float = 1.0
-    keep: float = 0.998  # of the averaged weights, a step
-    shown: int = 2  # how often a batch of scenes is shown, the second time mirrored, recoloured, turned in time
-    check_every: int = 250
-    save_minutes: float = 4.0
-    check_seed: int = 990_000_000
-    bfloat16: bool = True
-    device: str = "auto"
-    begin: str = ""  # weights with a card that a new run begins with, a .safetensors or "shipped"
 
 
 def train(settings: Settings, say: Say = print) -> nn.Module:
@@ -83,7 +56,7 @@ def walk(settings: Settings, say: Say, stop: Callable[[], bool]) -> nn.Module:
     kept = copy.deepcopy(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1.0, weight_decay=settings.weight_decay, betas=(0.9, 0.99))
     folder = settings.folder
-    step, seconds = _begun(settings, course.steps, network, kept) if settings.begin else (0, 0.0)
+    step, seconds = card.begun(settings, course.steps, network, kept) if settings.begin else (0, 0.0)
     if (folder / "checkpoint.pt").is_file():
         step, seconds = _resume(folder / "checkpoint.pt", network, kept, optimiser)
     curve = [r for r in sheet.read_curve(folder / "curve.jsonl") if r["step"] <= step]
@@ -230,26 +203,6 @@ def _resume(path: Path, network: nn.Module, kept: nn.Module, optimiser: torch.op
     return int(parts["step"]), float(parts["seconds"])
 
 
-def _begun(settings: Settings, end: int, network: nn.Module, kept: nn.Module) -> tuple[int, float]:
-    """Step and seconds of the weights that the run begins with, which are put into both networks.
-
-    end: the course's last step. Raises WeightsError, and SeqmatteError where nothing is left to be learnt.
-    """
-    path = SHIPPED / settings.name if settings.begin == "shipped" else Path(settings.begin)
-    for one in (network, kept):
-        checkpoints.restore(one, path)
-    try:
-        card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        step, hours = int(card["steps"]), float(card["hours"])
-    except (OSError, ValueError, KeyError) as error:
-        raise WeightsError(f"these weights' card does not tell steps and hours: {error}", path=path) from error
-    if step >= end:
-        raise SeqmatteError(
-            f"these weights have learnt {step} steps and the course has {end}; ask for more", field="steps"
-        )
-    return step, 3600 * hours
-
-
 def _save(
     settings: Settings,
     network: nn.Module,
@@ -269,33 +222,7 @@ def _save(
         seconds=seconds,
     )
     write_whole(folder / "curve.jsonl", "".join(json.dumps(record) + "\n" for record in curve).encode())
-    checkpoints.export(kept, folder / "weights", card(settings, step, seconds, curve))
-
-
-def card(settings: Settings, step: int, seconds: float, curve: list[dict[str, float]]) -> dict[str, Any]:
-    """What is said of weights: where they come from, how far they are, and how they did on unseen scenes."""
-    checks = [r for r in curve if "MAD" in r]
-    found = {k: round(checks[-1][k], 3) for k in ("step", "MAD", "dtSSD")} if checks else {}
-    said = {k: v for k, v in asdict(settings).items() if k not in ("folder", "name", "minutes")}
-    return {
-        "name": settings.name,
-        "licence": "Apache-2.0",
-        "data": "procedural scenes of this program (seqmatte.training.scenes), composited in scene-linear light",
-        "settings": said,
-        "commit": _commit(),
-        "steps": step,
-        "device": "cpu" if not torch.cuda.is_available() else torch.cuda.get_device_name(),
-        "hours": round(seconds / 3600, 2),
-        "validation": {"clips": "24 generated clips of an unseen seed, one guide", **found},
-        "linear_light": True,
-    }
-
-
-def _commit() -> str:
-    said = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False
-    )
-    return said.stdout.strip() or "unknown"
+    checkpoints.export(kept, folder / "weights", card.written(settings, step, seconds, curve))
 
 
 def run(args: argparse.Namespace) -> int:

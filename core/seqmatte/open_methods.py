@@ -1,0 +1,38 @@
+"""What a process keeps between engines, so that weights are loaded and walks begun once."""
+
+from __future__ import annotations
+
+from seqmatte.device import Device
+from seqmatte.keys import digest
+from seqmatte.method import Method, State
+from seqmatte.plan import identity
+
+# Walks whose state is kept in memory, to go on where they stopped.
+LIVE_WALKS = 4
+
+
+class OpenMethods:
+    """Methods with their weights loaded, and the states of the last walks.
+
+    Methods are kept by identity and device, states under their keys: both are found again by content alone.
+    """
+
+    def __init__(self) -> None:
+        self._opened: dict[str, Method] = {}
+        self._states: dict[str, State] = {}
+
+    def get(self, method: Method, device: Device) -> Method:
+        key = digest(identity(method), device.kind)
+        if key not in self._opened:
+            method.open(device)
+            self._opened[key] = method
+        return self._opened[key]
+
+    def keep(self, key: str, state: State) -> None:
+        self._states[key] = state
+        while len(self._states) > LIVE_WALKS:
+            del self._states[next(iter(self._states))]
+
+    def take(self, key: str) -> State | None:
+        """The state under a key, given away: a step may write into it."""
+        return self._states.pop(key, None)
