@@ -9,7 +9,8 @@ from bpy.props import StringProperty
 from . import compositor, delivery, node, scene, session, status
 from .on_node import OnNode
 from .seqlink import FrameRange, settings
-from .seqlink.client import Worker, WorkerError
+from .seqlink.call import WorkerError
+from .seqlink.client import Worker
 
 
 class SEQMATTE_OT_add(bpy.types.Operator):

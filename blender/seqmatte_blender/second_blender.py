@@ -17,7 +17,7 @@ from dataclasses import asdict
 import bpy
 
 from . import background, export
-from .seqlink.client import stripped
+from .seqlink.child import stripped
 
 
 def pictures(scene_name: str, node_name: str, wanted: Sequence[export.Wanted]) -> Iterator[tuple[int, str]]:

@@ -19,7 +19,8 @@ import bpy
 from . import delivery, export, node, record, scene, task
 from .record import Record
 from .seqlink import FrameRange, Shot, settings
-from .seqlink.client import Call, Worker, WorkerError
+from .seqlink.call import Call, WorkerError
+from .seqlink.client import Worker
 
 TICK = 0.2
 RELOAD_EVERY = 1.0

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import nuke
 from seqlink import FrameRange, farm, settings
-from seqlink.client import Event, Worker, WorkerError
+from seqlink.call import Event, WorkerError
+from seqlink.client import Worker
 from seqlink.settings import SettingsError
 
 from . import keys, node, record, scene, session, status

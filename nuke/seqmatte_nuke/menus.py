@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import nuke
-from seqlink.client import WorkerError
+from seqlink.call import WorkerError
 
 from . import actions, node
 from .trouble import Trouble

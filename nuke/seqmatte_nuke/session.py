@@ -16,7 +16,8 @@ from typing import Any
 
 import nuke
 from seqlink import settings
-from seqlink.client import Call, Event, Worker, WorkerError
+from seqlink.call import Call, Event, WorkerError
+from seqlink.client import Worker
 from seqlink.settings import SettingsError
 
 from .scene import Part

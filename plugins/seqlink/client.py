@@ -18,134 +18,18 @@ import collections
 import contextlib
 import itertools
 import os
-import queue
-import signal
 import subprocess
-import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, Any, Callable
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
 
 from . import wire
-
-Listener = Callable[[wire.Request], None]
-Event = wire.Request
-
-# What a host sets for its own Python, Qt and libraries, and what would make another Python load the wrong ones.
-# OCIO stays: an adapter writes the config it works with into the Shot, and a Shot that names none means $OCIO, in
-# the worker as in the shell.
-STRIPPED = (
-    "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONEXECUTABLE", "PYTHONPLATLIBDIR", "PYTHONOPTIMIZE",
-    "PYTHONINSPECT", "PYTHONWARNINGS", "__PYVENV_LAUNCHER__",
-    "LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH", "DYLD_INSERT_LIBRARIES",
-)  # fmt: skip
-STRIPPED_PREFIXES = ("QT_", "QML_")
+from .call import Call, Listener, WorkerDied, WorkerError, WorkerMissing, WorkerRubbish
+from .child import end, ending, own_session, see_end, stripped
 
 HELLO_SECONDS = 60.0
 STOP_SECONDS = 5.0
 _LAST_WORDS = 40
-
-
-class WorkerError(Exception):
-    """The worker could not do what was asked. code: one of wire.CODES, or below zero for the wire's own.
-
-    data: frame, path and field where the error is about one; kind, the error's class in the engine.
-    """
-
-    def __init__(self, message: str, code: int = 1, data: Mapping[str, Any] | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.code = code
-        self.data = dict(data or {})
-
-    @property
-    def cancelled(self) -> bool:
-        return self.code == wire.CANCELLED
-
-
-class WorkerMissing(WorkerError):
-    """There is nothing to start, or it cannot be started."""
-
-
-class WorkerDied(WorkerError):
-    """The process ended before it answered; the message ends with what it said last."""
-
-
-class WorkerRubbish(WorkerError):
-    """The process printed something that is not the protocol."""
-
-
-class Call:
-    """One request on its way. Its messages wait in a queue of its own until the host takes them."""
-
-    def __init__(self, worker: Worker, id: int, method: str) -> None:
-        self.id = id
-        self.method = method
-        self.done = False
-        self._worker = worker
-        self._arrived: queue.SimpleQueue[wire.Message | WorkerError] = queue.SimpleQueue()
-        self._result: Any = None
-        self._error: WorkerError | None = None
-
-    def poll(self) -> list[Event]:
-        """The events that have come since; never waits. Look at `done` afterwards."""
-        events = []
-        while not self.done:
-            try:
-                event = self._take(self._arrived.get_nowait())
-            except queue.Empty:
-                break
-            if event is not None:
-                events.append(event)
-        return events
-
-    def take(self, timeout: float | None = None) -> Event | None:
-        """The next event, waiting for it; None once done, or when none comes within `timeout` seconds."""
-        try:
-            return None if self.done else self._take(self._arrived.get(timeout=timeout))
-        except queue.Empty:
-            return None
-
-    def events(self, timeout: float | None = None) -> Iterator[Event]:
-        """Events as they come, until the answer. Raises WorkerError when none comes for `timeout` seconds."""
-        while not self.done:
-            try:
-                event = self._take(self._arrived.get(timeout=timeout))
-            except queue.Empty:
-                raise WorkerError(f"no answer to {self.method} within {timeout:g} seconds") from None
-            if event is not None:
-                yield event
-
-    def result(self, timeout: float | None = None, listen: Listener | None = None) -> Any:
-        """The answer, waiting for it. Raises WorkerError: refused, cancelled, or the worker is gone."""
-        for event in self.events(timeout):
-            if listen is not None:
-                listen(event)
-        if self._error is not None:
-            raise self._error
-        return self._result
-
-    @property
-    def error(self) -> WorkerError | None:
-        """Why it failed, once done; None while it runs and when it went well."""
-        return self._error
-
-    def cancel(self) -> None:
-        """Asks the worker to stop this call; its answer is then an error with code 130."""
-        if not self.done:
-            self._worker.cancel(self.id)
-
-    def _take(self, message: wire.Message | WorkerError) -> Event | None:
-        if isinstance(message, wire.Request):
-            return message
-        self.done = True
-        if isinstance(message, WorkerError):
-            self._error = message
-        elif isinstance(message, wire.Failure):
-            self._error = WorkerError(message.message, message.code, message.data)
-        else:
-            self._result = message.result
-        return None
 
 
 class Worker:
@@ -245,7 +129,7 @@ class Worker:
         with self._lock:
             process = self._process
             if process is None or self._over is not None:
-                call._arrived.put(self._over or WorkerDied("the engine is not running"))
+                call.arrived(self._over or WorkerDied("the engine is not running"))
                 return call
             self._calls[call.id] = call
         try:
@@ -254,7 +138,7 @@ class Worker:
                 _open_stream(process.stdin).flush()
         except (OSError, ValueError):
             # The reading thread fails the call, once it has read all that the process said before it ended.
-            _see_end(process)
+            see_end(process, STOP_SECONDS)
         return call
 
     def _launch(self) -> None:
@@ -268,7 +152,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env={**stripped(os.environ), **self._env},
-                **_own_session(),
+                **own_session(),
             )
         except (OSError, ValueError) as error:
             raise WorkerMissing(
@@ -306,9 +190,9 @@ class Worker:
                     f"{self.command[0]} printed what is not the engine's protocol: {_shown(line)}. "
                     "Is this the Python that has seqmatte installed?"
                 )
-                _end(process)
+                end(process)
         # Its last words explain the end, so they are read to theirs first.
-        _see_end(process)
+        see_end(process, STOP_SECONDS)
         errors.join(STOP_SECONDS)
         self._settle(process, problem or self._death(process))
         for pipe in (process.stdin, process.stdout, process.stderr):
@@ -326,7 +210,7 @@ class Worker:
             if call is not None and not isinstance(message, wire.Request):
                 del self._calls[call.id]
         if call is not None:
-            call._arrived.put(message)
+            call.arrived(message)
         elif isinstance(message, wire.Request) and self._listen is not None:
             self._listen(message)
 
@@ -338,11 +222,11 @@ class Worker:
             self._over = error
             left, self._calls = list(self._calls.values()), {}
         for call in left:
-            call._arrived.put(error)
+            call.arrived(error)
 
     def _death(self, process: subprocess.Popen[bytes]) -> WorkerDied:
         words = self.last_words()
-        return WorkerDied(f"the engine {_ending(process.wait())}" + (f". It said last:\n{words}" if words else ""))
+        return WorkerDied(f"the engine {ending(process.wait())}" + (f". It said last:\n{words}" if words else ""))
 
     def _close_input(self, process: subprocess.Popen[bytes]) -> None:
         # A write may hold the lock for ever where the process does not read; killing it sets that write free.
@@ -360,47 +244,13 @@ class Worker:
         if process is None:
             return
         if process.poll() is None:
-            _end(process)
+            end(process)
         process.wait()
         for thread in readers:
             if thread is not threading.current_thread():
                 thread.join(STOP_SECONDS)
         self._settle(process, self._death(process))
         self._process = None
-
-
-def stripped(environment: Mapping[str, str]) -> dict[str, str]:
-    """A host's environment without what is meant for the host alone (STRIPPED, STRIPPED_PREFIXES)."""
-    return {
-        name: value
-        for name, value in environment.items()
-        if name.upper() not in STRIPPED and not name.upper().startswith(STRIPPED_PREFIXES)
-    }
-
-
-def _own_session() -> dict[str, Any]:
-    """A Ctrl-C in the host's terminal is not meant for the worker, and no console window may open."""
-    if sys.platform == "win32":
-        return {"creationflags": 0x08000000}  # CREATE_NO_WINDOW
-    return {"start_new_session": True}
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kills it, and with it what a wrapper script may have started."""
-    with contextlib.suppress(OSError):
-        if sys.platform == "win32":
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-def _see_end(process: subprocess.Popen[bytes]) -> None:
-    """Waits for the end of a process that hears or says nothing any more; one that goes on is ended, as of no use."""
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        _end(process)
-        process.wait()
 
 
 def _torn(line: bytes) -> bool:
@@ -419,10 +269,6 @@ def _open_stream(stream: IO[bytes] | None) -> IO[bytes]:
     if stream is None:
         raise WorkerError("the worker was started without pipes")
     return stream
-
-
-def _ending(code: int) -> str:
-    return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
 
 def _shown(line: bytes) -> str:

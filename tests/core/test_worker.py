@@ -15,7 +15,8 @@ import pytest
 
 from fakes.toy_engine import PATHS, command, toy
 from seqlink import FramePath, wire
-from seqlink.client import Worker, WorkerDied, WorkerError
+from seqlink.call import WorkerDied, WorkerError
+from seqlink.client import Worker
 
 
 def toy_worker(tmp_path):

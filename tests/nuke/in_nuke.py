@@ -357,8 +357,8 @@ def the_boxes_that_buttons_open_are_there(nuke, folder):
 
 @pixels
 def what_nuke_sets_for_itself_is_stripped_for_the_engine(nuke, folder):
-    client = importlib.import_module("seqlink.client")
-    kept = client.stripped(os.environ)
+    child = importlib.import_module("seqlink.child")
+    kept = child.stripped(os.environ)
     print("   taken from the engine's environment:", ", ".join(sorted(set(os.environ) - set(kept))) or "nothing")
     strange = [name for name in kept if "NUKE" in name.upper() or name.upper().startswith("FN_")]
     print("   left in it:", ", ".join(sorted(strange)) or "nothing of Nuke's")

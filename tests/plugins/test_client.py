@@ -9,7 +9,9 @@ import pytest
 
 from fakes.toy_engine import PATHS, command, toy
 from seqlink import wire
-from seqlink.client import STRIPPED, Worker, WorkerDied, WorkerError, WorkerMissing, WorkerRubbish, stripped
+from seqlink.call import WorkerDied, WorkerError, WorkerMissing, WorkerRubbish
+from seqlink.child import STRIPPED, stripped
+from seqlink.client import Worker
 
 GREETING = '{"jsonrpc":"2.0","id":1,"result":{"protocol":1,"version":"0","device":"cpu"}}'
 
