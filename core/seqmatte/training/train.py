@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from seqmatte import allocation
 from seqmatte.device import Device
 from seqmatte.errors import OutputError, SeqmatteError
 from seqmatte.file_faults import write_whole
@@ -247,6 +248,7 @@ def main(argv: list[str] | None = None) -> int:
     """`python -m seqmatte.training.train`, which torchrun starts too."""
     from seqmatte.commands.train import add_arguments
 
+    allocation.keep_freed()
     parser = argparse.ArgumentParser(prog="seqmatte train")
     add_arguments(parser)
     return run(parser.parse_args(argv))
