@@ -10,7 +10,7 @@ examples:
   seqmatte train hstsg-compact --out run --minutes 120
   seqmatte train refiner --out run --minutes 30
   seqmatte train hstsg-compact --out run --device cuda --batch 8 --minutes 9
-  seqmatte train hstsg-compact --from shipped --out run --steps 20000
+  seqmatte train hstsg-compact --from shipped --out run --steps 24000
   seqmatte train --samples page.png
   seqmatte train --shot shot.json --minutes 10 --out adapted
 
