@@ -1,4 +1,4 @@
-"""What methods without a network share: planes and light laid out on the device that they were opened on."""
+"""Planes and light laid out on a device, and the opening of methods that have no network to load there."""
 
 from __future__ import annotations
 
