@@ -3,7 +3,8 @@
 After T. Germer, T. Uelwer, S. Conrad and S. Harmeling, "Fast Multi-Level Foreground Estimation", ICPR 2020: F and B
 that explain the plate, alpha F + (1 - alpha) B = I, and change little where alpha changes much, found from one pixel
 upward to full size by sweeps that solve a 2 x 2 system a pixel. Ours sweeps all pixels at once (Jacobi), so it runs
-alike on CPU and GPU, and on the two largest sizes only where alpha is neither 0 nor 1.
+alike on CPU and GPU, and on the two largest sizes only where alpha is neither 0 nor 1. And ours keeps both colours from
+going darker than the plate is near by: without that a lamp beside the edge shines on behind it, and F pays with black.
 """
 
 from __future__ import annotations
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 _WHOLE = 160
 # From this share of alpha on (its inverse) the edge carries all of the plate's own grain.
 _FULL_GRAIN = 4.0
+# Neighbours whose light differs by this share of the darker one's are tied half as much; and what counts as dark.
+_JUMP, _DARK = 1.0, 0.02
+# Share of a pixel's light that is taken for grain.
+_GRAIN = 0.1
+# Pixels, at each size, within which the plate's own light below zero says how far below zero F and B may go.
+_BELOW = 8
 # Relative difference at which a clean plate is believed to a third.
 _CLEAN_OFF = 0.1
 
@@ -30,13 +37,43 @@ class Sweeps:
     sizes up to 32 pixels and on larger ones."""
 
     regularisation: float = 1e-5
-    gradient: float = 1.0
+    gradient: float = 0.2
     small: int = 30
     large: int = 16
 
 
+@dataclass(frozen=True)
+class System:
+    """What a pixel's colours must meet: ff F + fb B = alpha I + F near by, fb F + bb B = (1 - alpha) I + B near by.
+
+    weights: of the four neighbours. least: the least light that F and B may have.
+    """
+
+    weights: list[Tensor]
+    ff: Tensor
+    fb: Tensor
+    bb: Tensor
+    least: Tensor
+
+    def pull(self, beside: list[Tensor]) -> Tensor:
+        """The neighbours' colours, weighed and summed."""
+        pulled = self.weights[0] * beside[0]
+        for weight, colours in zip(self.weights[1:], beside[1:], strict=True):
+            pulled = pulled.addcmul_(weight, colours)
+        return pulled
+
+    def solved(self, f: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """F and B for the right-hand sides; where one would go below `least`, it is that and the other follows."""
+        import torch
+
+        scale = 1 / (self.ff * self.bb - self.fb * self.fb)
+        front = torch.maximum((self.bb * f - self.fb * b) * scale, self.least)
+        behind = torch.maximum((b - self.fb * front) / self.bb, self.least)
+        return torch.maximum((f - self.fb * behind) / self.ff, self.least), behind
+
+
 def foreground_background(plate: Tensor, alpha: Tensor, sweeps: Sweeps | None = None) -> tuple[Tensor, Tensor]:
-    """F and B, each 3 x H x W, in the plate's light, unbounded; negative light is allowed.
+    """F and B, each 3 x H x W, in the plate's light, unbounded above; as far below 0 as the plate is near by, no further.
 
     plate: 3 x H x W, finite. alpha: H x W, 0..1. Where alpha is 1, F is the plate; where it is 0, B is the plate.
     Elsewhere F at alpha 0 and B at alpha 1 are continued from near by.
@@ -76,13 +113,41 @@ def _everywhere(picture: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def _system(alpha: Tensor, near: list[Tensor], sweeps: Sweeps) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
-    """The weights of the four neighbours and the inverse of the 2 x 2 matrix (equation 7): ff, fb, bb."""
-    weights = [sweeps.regularisation + sweeps.gradient * (alpha - beside).abs() for beside in near]
-    total, other = sum(weights[1:], weights[0]), 1 - alpha
-    ff, fb, bb = alpha * alpha + total, alpha * other, other * other + total
-    scale = 1 / (ff * bb - fb * fb)
-    return weights, bb * scale, -fb * scale, ff * scale
+def _system(here: Tensor, near: list[Tensor], least: Tensor, sweeps: Sweeps) -> System:
+    """Equation 7, with neighbours in far other light let go of: there a lamp ends, whatever alpha does.
+
+    here, near: alpha, light and 1 where there is a picture, of the pixels and of their four neighbours.
+    """
+    import torch
+
+    alpha, light = here[..., :1, :, :], here[..., 1:2, :, :]
+    weights = []
+    for other in near:
+        beside, its_light, there = (other[..., i : i + 1, :, :] for i in range(3))
+        jump = (light - its_light).abs() / (_JUMP * torch.minimum(light, its_light).clamp_min(_DARK))
+        change = sweeps.regularisation + sweeps.gradient * (alpha - beside).abs()
+        weights.append(change * there / (1 + jump.pow(4)))
+    # Places of a tile beyond the picture have no neighbours.
+    total, other = sum(weights[1:], weights[0]).clamp_min(sweeps.regularisation), 1 - alpha
+    return System(weights, alpha * alpha + total, alpha * other, other * other + total, least)
+
+
+def _ties(picture: Tensor) -> Tensor:
+    """What neighbours are tied by: alpha, light, and 1 in the picture, 3 x H x W."""
+    import torch
+
+    return torch.cat((picture[3:], picture[:3].amax(0, keepdim=True), torch.ones_like(picture[3:])))
+
+
+def _least_light(plate: Tensor) -> Tensor:
+    """The least light that a colour near each pixel may have, 3 x H x W: 0, or what the plate has below that."""
+    import torch.nn.functional as F
+
+    below = (-plate).clamp_min(0)
+    if not bool(below.any()):
+        return below
+    side = 2 * _BELOW + 1
+    return -F.max_pool2d(F.max_pool2d(below, (side, 1), 1, (_BELOW, 0)), (1, side), 1, (0, _BELOW))
 
 
 def _swept(both: Tensor, picture: Tensor, sweeps: Sweeps) -> Tensor:
@@ -94,14 +159,13 @@ def _swept(both: Tensor, picture: Tensor, sweeps: Sweeps) -> Tensor:
         p = F.pad(x[None], (1, 1, 1, 1), mode="replicate")[0]
         return [p[:, 1:-1, :-2], p[:, 1:-1, 2:], p[:, :-2, 1:-1], p[:, 2:, 1:-1]]
 
-    alpha = picture[3:]
-    weights, ff, fb, bb = _system(alpha, near(alpha), sweeps)
-    seen_f, seen_b = alpha * picture[:3], (1 - alpha) * picture[:3]
+    plate, alpha = picture[:3], picture[3:]
+    ties = _ties(picture)
+    system = _system(ties, near(ties), _least_light(plate), sweeps)
+    seen = torch.cat((alpha * plate, (1 - alpha) * plate))
     for _ in range(sweeps.small if max(alpha.shape) <= 32 else sweeps.large):
-        beside = near(both)
-        pull = sum((w * x for w, x in zip(weights[1:], beside[1:], strict=True)), weights[0] * beside[0])
-        f, b = seen_f + pull[:3], seen_b + pull[3:]
-        both = torch.cat((ff * f + fb * b, fb * f + bb * b))
+        wanted = system.pull(near(both)).add_(seen)
+        both = torch.cat(system.solved(wanted[:3], wanted[3:]))
     return both
 
 
@@ -109,26 +173,21 @@ def _swept_in_band(both: Tensor, picture: Tensor, sweeps: Sweeps) -> Tensor:
     """The same over the tiles where alpha is soft; elsewhere the sure colour is the plate's own."""
     import torch
 
-    alpha = picture[3]
-    sure_f, sure_b = alpha >= 1, alpha <= 0
-    both = torch.cat((torch.where(sure_f, picture[:3], both[:3]), torch.where(sure_b, picture[:3], both[3:])))
+    plate, alpha = picture[:3], picture[3]
+    both = torch.cat((torch.where(alpha >= 1, plate, both[:3]), torch.where(alpha <= 0, plate, both[3:])))
     band = band_of((alpha > 0) & (alpha < 1))
     if not len(band):
         return both
-    here = band.around(band.canvas(picture))
-    # Beyond the picture's edge alpha repeats, so nothing pulls from there.
-    inside = band.around(band.canvas(torch.ones_like(alpha)[None]))
-    centre, near = _cross(here[:, 3:]), _cross(inside)
-    weights, ff, fb, bb = _system(centre[0], centre[1:], sweeps)
-    weights = [w * i for w, i in zip(weights, near[1:], strict=True)]
-    plate = here[:, :3, HALO:-HALO, HALO:-HALO]
-    seen_f, seen_b = centre[0] * plate, (1 - centre[0]) * plate
+    # Beyond the picture's edge nothing pulls.
+    ties = _cross(band.around(band.canvas(_ties(picture))))
+    plates, least = (_cross(band.around(band.canvas(x)))[0] for x in (plate, _least_light(plate)))
+    system = _system(ties[0], ties[1:], least, sweeps)
+    here = ties[0][:, :1]
+    seen = torch.cat((here * plates, (1 - here) * plates), 1)
     canvas = band.canvas(both)
     for _ in range(sweeps.large):
-        beside = _cross(band.around(canvas))[1:]
-        pull = sum((w * x for w, x in zip(weights[1:], beside[1:], strict=True)), weights[0] * beside[0])
-        f, b = seen_f + pull[:, :3], seen_b + pull[:, 3:]
-        band.put(canvas, torch.cat((ff * f + fb * b, fb * f + bb * b), 1))
+        wanted = system.pull(_cross(band.around(canvas))[1:]).add_(seen)
+        band.put(canvas, torch.cat(system.solved(wanted[:, :3], wanted[:, 3:]), 1))
     return band.picture(canvas)
 
 
@@ -156,6 +215,9 @@ def premultiplied(plate: Tensor, alpha: Tensor, foreground: Tensor, background: 
     smooth = alpha * foreground
     rest = plate - smooth - (1 - alpha) * background
     made = smooth + (alpha * _FULL_GRAIN).clamp(max=1) * rest
+    # Neither the subject nor what is behind it takes light away, but for grain.
+    least = _least_light(plate) - _GRAIN * plate.abs()
+    made = torch.minimum(torch.maximum(made, least), plate - least)
     made = torch.where(alpha > 0, made, torch.zeros_like(made))
     return torch.where(alpha >= 1, plate, made)
 
@@ -179,7 +241,7 @@ def with_clean_plate(
     background = torch.where(soft, torch.lerp(background, clean, belief.expand_as(clean)), background)
     # F follows from the equation where alpha is large enough to divide by.
     divisor = alpha.clamp_min(1e-3)
-    direct = (plate - (1 - alpha) * background) / divisor
+    direct = torch.maximum((plate - (1 - alpha) * background) / divisor, _least_light(plate))
     sure = belief * ((alpha - 0.1) / 0.4).clamp(0, 1)
     foreground = torch.where(soft, torch.lerp(foreground, direct, sure.expand_as(direct)), foreground)
     return foreground, background

@@ -67,6 +67,33 @@ def test_negative_and_very_bright_light_pass_through():
     assert background.min() <= -0.25 and background.max() > 1000
 
 
+def test_a_lamp_beside_a_soft_edge_does_not_turn_the_foreground_black():
+    scene = blob(120, 160)
+    truth = scene.alpha[..., None] * scene.foreground
+    lit = scene.background.copy()
+    lit[40:50, :] = 30.0
+    plate = planes(truth + (1 - scene.alpha[..., None]) * lit)
+    alpha = torch.from_numpy(scene.alpha)
+    foreground, background = foreground_background(plate, alpha)
+    assert foreground.min() >= 0 and background.min() >= 0
+    made = rows(premultiplied(plate, alpha, foreground, background))
+    beside = np.zeros_like(scene.alpha, bool)
+    beside[30:40], beside[50:60] = True, True
+    beside &= (scene.alpha > 0) & (scene.alpha < 1)
+    assert np.abs(made - truth)[beside].mean() < 0.02
+    assert made.min() > -0.05
+
+
+def test_a_subject_that_the_frame_cuts_keeps_its_colour_up_to_the_frame():
+    scene = blob(300, 400)
+    cut = [np.ascontiguousarray(x[100:, :]) for x in (scene.plate, scene.alpha, scene.foreground)]
+    foreground = rows(foreground_background(planes(cut[0]), torch.from_numpy(cut[1]))[0])
+    soft = (cut[1] > 0.3) & (cut[1] < 0.9)
+    assert soft[0].any()
+    off = np.abs(foreground - cut[2]).mean(2)
+    assert off[:2][soft[:2]].mean() < 0.02
+
+
 def test_the_matte_over_its_own_background_gives_the_plate_with_its_grain():
     scene = blob(100, 140, grain=0.02)
     plate, alpha = planes(scene.plate), torch.from_numpy(scene.alpha)

@@ -51,7 +51,7 @@ class Refine(OnDevice):
     """
 
     name: ClassVar[str] = "refine"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Params: ClassVar[type] = RefineParams
     half: ClassVar[tuple[str, ...]] = ("R", "G", "B", "fg.R", "fg.G", "fg.B")
 
