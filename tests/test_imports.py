@@ -77,7 +77,7 @@ def test_torch_waits_until_a_method_is_opened(path):
 
 @pytest.mark.parametrize("path", files("core/seqmatte/methods"), ids=lambda path: path.name)
 def test_methods_know_nothing_of_engine_cache_and_files(path):
-    above = {f"seqmatte.{name}" for name in ("engine", "cache", "source", "worker", "shelf", "plan", "cli")}
+    above = {f"seqmatte.{name}" for name in ("engine", "walker", "cache", "source", "worker", "shelf", "plan", "cli")}
     assert not imports(path) & above
 
 
@@ -90,7 +90,7 @@ def test_networks_know_only_torch_and_each_other(path):
 
 @pytest.mark.parametrize("path", files("core/seqmatte/training"), ids=lambda path: path.name)
 def test_training_knows_neither_engine_nor_cache_nor_worker(path):
-    assert not imports(path) & {f"seqmatte.{name}" for name in ("engine", "cache", "worker")}
+    assert not imports(path) & {f"seqmatte.{name}" for name in ("engine", "walker", "cache", "worker")}
 
 
 def test_no_folder_of_a_host_is_a_package_that_could_be_taken_for_it():

@@ -14,8 +14,9 @@ from seqlink import FrameRange, Shot, wire
 from seqmatte.errors import DeviceError, SeqmatteError, ShotError
 
 if TYPE_CHECKING:
-    from seqmatte.engine import Engine, Flag, Result
+    from seqmatte.engine import Engine, Result
     from seqmatte.events import Event
+    from seqmatte.walker import Flag
 
 _SHOT_FIELD = re.compile(r"shot\.([a-z_]+)|^(frames)")
 _MEMORY = re.compile(r"out of memory|can.t allocate memory|failed to allocate memory", re.IGNORECASE)

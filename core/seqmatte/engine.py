@@ -1,40 +1,27 @@
-"""The engine: from a Shot and a cache to layers. It alone walks frames."""
+"""The engine: from a Shot and a cache to finished frames, in the order of the walk, with events."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass
 
 from seqlink import FrameRange, Shot
-from seqmatte import exr, recipe
+from seqmatte import recipe
 from seqmatte.cache import Cache, Lease
 from seqmatte.colour import PlateColour
 from seqmatte.device import Device
-from seqmatte.errors import Cancelled, GuideError, ShotError
+from seqmatte.errors import GuideError, ShotError
 from seqmatte.events import FrameDone, Listener, Warning, nobody
 from seqmatte.keys import FileDigests
-from seqmatte.layer import Layer, mixed
-from seqmatte.method import Method, Read, State, View
+from seqmatte.layer import Layer
 from seqmatte.open_methods import OpenMethods
 from seqmatte.plan import Plan
-from seqmatte.reach import Span
 from seqmatte.shelf import Shelf
 from seqmatte.source import Source
 from seqmatte.stopwatch import Clock, Stopwatch
-
-SOURCES = recipe.SOURCES
-
-# A walk's state is stored after every so many frames, so that frame 900 resumes from 896 and not from 1.
-SNAPSHOT_EVERY = 8
-
-
-class Flag(Protocol):
-    """Anything that can be set from elsewhere, as threading.Event."""
-
-    def is_set(self) -> bool: ...
+from seqmatte.walker import SICK, Flag, Walker
 
 
 @dataclass(frozen=True)
@@ -56,10 +43,6 @@ class Status:
     cached: FrameRange
     missing: FrameRange
     tasks: tuple[FrameRange, ...]
-
-
-# What a plate may hold instead of numbers, as its facts and its readers name it.
-SICK = {"nan": "NaN", "inf": "infinite"}
 
 
 class Engine:
@@ -88,14 +71,15 @@ class Engine:
         self.recipe = recipe.resolve(shot).name
         self.cache = cache or Cache()
         self.device = device or Device()
-        self._listener, self._cancelled = listener, cancelled
-        self._opened = opened or OpenMethods()
+        self._listener = listener
         self._watch = stopwatch or Stopwatch()
         self._sources = Source(shot, digests or FileDigests(), self.subject)
         guided = [guide.frame for guide in shot.guided(self.subject)]
         self.plan = Plan(recipe.build(shot), self._sources, shot.frames, guided)
         self._shelf = Shelf(self.cache)
-        self._steps = 0
+        self._walker = Walker(
+            self.plan, self._sources, self._shelf, self.device, opened or OpenMethods(), self._watch, cancelled
+        )
         self._check_document(guided)
 
     @property
@@ -120,13 +104,7 @@ class Engine:
 
     def layer(self, name: str, frame: int) -> Layer:
         """A layer by name at a frame: from the cache, else computed, with all that it needs."""
-        key = self.plan.key(name, frame)
-        found = self._shelf.get(key)
-        if found is None:
-            walks = self.plan.walks(name, frame)
-            parts = [(self._walked(self.plan.methods[name], span, frame), share) for span, share in walks]
-            found = parts[0][0] if len(parts) == 1 else self._met(self.plan.methods[name], frame, parts)
-        return found
+        return self._walker.layer(name, frame)
 
     def result(self, frame: int) -> Result:
         """The finished frame. Computes it unless it is cached; verifies it if it is."""
@@ -211,11 +189,11 @@ class Engine:
 
     def _computed(self, frame: int) -> int:
         """Sees to it that the frame's final layer is there; gives the steps it took."""
-        before = self._steps
-        self._look_for_cancel()
+        before = self._walker.steps
+        self._walker.look_for_cancel()
         with self._watch.stage("engine"):
             self.layer(self.plan.final, frame)
-        return self._steps - before
+        return self._walker.steps - before
 
     def _finished(self, frame: int, steps: int) -> Result:
         key = self.key(self.plan.final, frame)
@@ -229,96 +207,3 @@ class Engine:
             for read in method.reads:
                 if read.layer in ("plate", "clean"):
                     self._sources.prefetch(read.layer, self.plan.neighbour(frame, max(read.offsets)), read.space)
-
-    def _walked(self, method: Method, span: Span, frame: int) -> Layer:
-        """What one walk makes at a frame."""
-        key = self.plan.walked_key(method.makes, frame, span)
-        found = self._shelf.get(key)
-        if found is None:
-            self._walk(method, span, frame)
-            found = self._shelf.get(key)
-        assert found is not None
-        return found
-
-    def _met(self, method: Method, frame: int, parts: list[tuple[Layer, float]]) -> Layer:
-        """What two walks made where they meet, mixed and shelved."""
-        (one, share), (other, _) = parts
-        made = getattr(method, "mixed", mixed)(one, other, share)
-        return self._shelve(method, self.plan.key(method.makes, frame), made)
-
-    def _walk(self, method: Method, span: Span, until: int) -> None:
-        """Walks a span up to a frame, from the nearest state there is, and shelves what is made."""
-        opened = self._opened.get(method, self.device)
-        frames = span.walked
-        stop = frames.index(until) + 1
-        at, state = self._resumed(opened, span, stop)
-        for frame in frames[at:stop]:
-            self._look_for_cancel()
-            with self._watch.stage(method.name):
-                state, made = opened.step(state, self._view(method, frame))
-            at, self._steps = at + 1, self._steps + 1
-            if at > len(span.lead):
-                self._shelve(method, self.plan.walked_key(method.makes, frame, span), self._headed(method, frame, made))
-                if at % SNAPSHOT_EVERY == 0 and at < len(frames) and hasattr(opened, "freeze"):
-                    self._shelf.put_state(self.plan.state_key(method.makes, frame, span), opened.freeze(state))
-        if stop < len(frames):
-            self._opened.keep(self._live_key(method, span, until), state)
-
-    def _resumed(self, method: Method, span: Span, stop: int) -> tuple[int, State]:
-        """The latest state before a place of the span: one in memory, a stored one, or the start."""
-        frames = span.walked
-        for place in range(stop - 1, len(span.lead), -1):
-            live = self._opened.take(self._live_key(method, span, frames[place - 1]))
-            if live is not None:
-                return place, live
-            if place % SNAPSHOT_EVERY == 0 and hasattr(method, "thaw"):
-                stored = self.cache.get_state(self.plan.state_key(method.makes, frames[place - 1], span))
-                if stored is not None:
-                    return place, method.thaw(stored)
-        with self._watch.stage(method.name):
-            return 0, method.start([self._view(method, guide) for guide in span.guides])
-
-    def _live_key(self, method: Method, span: Span, frame: int) -> str:
-        return f"{self.plan.state_key(method.makes, frame, span)} {self.device.kind}"
-
-    def _view(self, method: Method, frame: int) -> View:
-        def fetch(layer: str, offset: int, space: str | None) -> Layer | None:
-            read = _declared(method, layer, offset, space)
-            return self._input(read, self.plan.neighbour(frame, offset))
-
-        return View(frame, fetch, self.plan.neighbour)
-
-    def _input(self, read: Read, frame: int) -> Layer | None:
-        with self._watch.stage("read" if read.layer in SOURCES else "engine"):
-            if read.layer in SOURCES:
-                return self._sources.layer(read.layer, frame, read.space)
-            return self.layer(read.layer, frame)
-
-    def _headed(self, method: Method, frame: int, made: Layer) -> Layer:
-        """With the plate's windows and metadata, and facts of how it was made."""
-        plate = self._sources.layer("plate", frame, "scene")
-        facts = {**made.facts, **_sickness(plate), "method": f"{method.name} {method.version}"}
-        return replace(made, header=plate.header if plate else None, facts=facts)
-
-    def _shelve(self, method: Method, key: str, made: Layer) -> Layer:
-        half = tuple(getattr(method, "half", ()))
-        layer = exr.quantised(made, half)
-        self._shelf.put(key, layer, half)
-        return layer
-
-    def _look_for_cancel(self) -> None:
-        if self._cancelled is not None and self._cancelled.is_set():
-            raise Cancelled("cancelled; finished frames are kept")
-
-
-def _sickness(plate: Layer | None) -> dict[str, float | int | str]:
-    """How many values of the plate were no numbers; nothing for a sound one."""
-    facts = plate.facts if plate else {}
-    return {name: facts[name] for name in SICK if facts.get(name)}
-
-
-def _declared(method: Method, layer: str, offset: int, space: str | None) -> Read:
-    for read in method.reads:
-        if read.layer == layer and offset in read.offsets and space in (None, read.space):
-            return read
-    raise LookupError(f"{method.name} looks at {layer!r} at {offset:+d} ({space}), which it did not declare")

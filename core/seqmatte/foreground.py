@@ -73,7 +73,7 @@ class System:
 
 
 def foreground_background(plate: Tensor, alpha: Tensor, sweeps: Sweeps | None = None) -> tuple[Tensor, Tensor]:
-    """F and B, each 3 x H x W, in the plate's light, unbounded above; as far below 0 as the plate is near by, no further.
+    """F and B, each 3 x H x W, in the plate's light, unbounded above; below 0 as far as the plate is near by.
 
     plate: 3 x H x W, finite. alpha: H x W, 0..1. Where alpha is 1, F is the plate; where it is 0, B is the plate.
     Elsewhere F at alpha 0 and B at alpha 1 are continued from near by.

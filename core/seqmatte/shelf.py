@@ -54,6 +54,10 @@ class Shelf:
             copies = {name: np.array(array) for name, array in arrays.items()}
             self._writes[f"state {key}"] = self._pool.submit(self._cache.put_state, key, copies)
 
+    def get_state(self, key: str) -> dict[str, npt.NDArray[Any]] | None:
+        """A snapshot that is on disk; None where there is none."""
+        return self._cache.get_state(key)
+
     def stored(self, key: str) -> None:
         """Waits until a layer is on disk."""
         if key in self._writes:
