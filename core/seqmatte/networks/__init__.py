@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 # name -> "module:factory"; a variant's facts are the factory's keyword arguments.
 TABLE = {
     "amm": "seqmatte.networks.amm:build",
-    "bgm1": "seqmatte.networks.bgm:build_bgm1",
-    "bgm2": "seqmatte.networks.bgm:build_bgm2",
+    "bgm1": "seqmatte.networks.bgm1:build",
+    "bgm2": "seqmatte.networks.bgm2:build",
     "context_aware": "seqmatte.networks.context_aware:build",
     "context_motion": "seqmatte.networks.context_motion:build",
     "dim": "seqmatte.networks.dim:build",
