@@ -3,8 +3,9 @@
 After T. Germer, T. Uelwer, S. Conrad and S. Harmeling, "Fast Multi-Level Foreground Estimation", ICPR 2020: F and B
 that explain the plate, alpha F + (1 - alpha) B = I, and change little where alpha changes much, found from one pixel
 upward to full size by sweeps that solve a 2 x 2 system a pixel. Ours sweeps all pixels at once (Jacobi), so it runs
-alike on CPU and GPU, and on the two largest sizes only where alpha is neither 0 nor 1. And ours keeps both colours from
-going darker than the plate is near by: without that a lamp beside the edge shines on behind it, and F pays with black.
+alike on CPU and GPU, and on the two largest sizes only where alpha is neither 0 nor 1. And ours keeps the colours
+within bounds, or lamps beside the edge ruin it: neither goes darker than the plate is near by, else the lamp shines on
+behind the edge and F pays with black; and F gets not much brighter than the subject is, else it takes a lamp along.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ _WHOLE = 160
 _FULL_GRAIN = 4.0
 # Neighbours whose light differs by this share of the darker one's are tied half as much; and what counts as dark.
 _JUMP, _DARK = 1.0, 0.02
+# What the subject's light is told by: alphas from this on are sure, those above that its rim; the share of the rim that
+# counts, and the size at which it is looked at.
+_SURE, _RIM, _MOST_OF_RIM, _COARSE = 0.95, 0.3, 0.95, 256
 # Share of a pixel's light that is taken for grain.
 _GRAIN = 0.1
 # Pixels, at each size, within which the plate's own light below zero says how far below zero F and B may go.
 _BELOW = 8
-# Relative difference at which a clean plate is believed to a third.
-_CLEAN_OFF = 0.1
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Sweeps:
 class System:
     """What a pixel's colours must meet: ff F + fb B = alpha I + F near by, fb F + bb B = (1 - alpha) I + B near by.
 
-    weights: of the four neighbours. least: the least light that F and B may have.
+    weights: of the four neighbours. least: the least light that F and B may have. most: the most that F may.
     """
 
     weights: list[Tensor]
@@ -54,6 +56,7 @@ class System:
     fb: Tensor
     bb: Tensor
     least: Tensor
+    most: Tensor
 
     def pull(self, beside: list[Tensor]) -> Tensor:
         """The neighbours' colours, weighed and summed."""
@@ -63,13 +66,13 @@ class System:
         return pulled
 
     def solved(self, f: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        """F and B for the right-hand sides; where one would go below `least`, it is that and the other follows."""
+        """F and B for the right-hand sides; where one would go beyond its bounds, it is there and the other follows."""
         import torch
 
         scale = 1 / (self.ff * self.bb - self.fb * self.fb)
-        front = torch.maximum((self.bb * f - self.fb * b) * scale, self.least)
+        front = ((self.bb * f - self.fb * b) * scale).clamp(self.least, self.most)
         behind = torch.maximum((b - self.fb * front) / self.bb, self.least)
-        return torch.maximum((f - self.fb * behind) / self.ff, self.least), behind
+        return ((f - self.fb * behind) / self.ff).clamp(self.least, self.most), behind
 
 
 def foreground_background(plate: Tensor, alpha: Tensor, sweeps: Sweeps | None = None) -> tuple[Tensor, Tensor]:
@@ -84,12 +87,13 @@ def foreground_background(plate: Tensor, alpha: Tensor, sweeps: Sweeps | None = 
     sweeps = sweeps or Sweeps()
     sizes = _pyramid(torch.cat((plate, alpha[None])))
     both = _everywhere(sizes[0])
+    most = _most_light(plate, alpha)
     for picture in sizes:
         both = F.interpolate(both[None], picture.shape[1:], mode="nearest")[0]
         if max(picture.shape) <= _WHOLE:
-            both = _swept(both, picture, sweeps)
+            both = _swept(both, picture, most, sweeps)
         else:
-            both = _swept_in_band(both, picture, sweeps)
+            both = _swept_in_band(both, picture, most, sweeps)
     # The larger sizes are swept in the band only; sure colours are the plate's own at any size.
     return torch.where(alpha >= 1, plate, both[:3]), torch.where(alpha <= 0, plate, both[3:])
 
@@ -113,10 +117,11 @@ def _everywhere(picture: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def _system(here: Tensor, near: list[Tensor], least: Tensor, sweeps: Sweeps) -> System:
+def _system(here: Tensor, near: list[Tensor], bounds: Tensor, sweeps: Sweeps) -> System:
     """Equation 7, with neighbours in far other light let go of: there a lamp ends, whatever alpha does.
 
-    here, near: alpha, light and 1 where there is a picture, of the pixels and of their four neighbours.
+    here, near: alpha, light and 1 where there is a picture, of the pixels and of their four neighbours. bounds: the
+    least light of F and B in three channels, the most of F in all.
     """
     import torch
 
@@ -129,7 +134,8 @@ def _system(here: Tensor, near: list[Tensor], least: Tensor, sweeps: Sweeps) -> 
         weights.append(change * there / (1 + jump.pow(4)))
     # Places of a tile beyond the picture have no neighbours.
     total, other = sum(weights[1:], weights[0]).clamp_min(sweeps.regularisation), 1 - alpha
-    return System(weights, alpha * alpha + total, alpha * other, other * other + total, least)
+    least, most = bounds[..., :3, :, :], bounds[..., 3:, :, :]
+    return System(weights, alpha * alpha + total, alpha * other, other * other + total, least, most)
 
 
 def _ties(picture: Tensor) -> Tensor:
@@ -139,18 +145,47 @@ def _ties(picture: Tensor) -> Tensor:
     return torch.cat((picture[3:], picture[:3].amax(0, keepdim=True), torch.ones_like(picture[3:])))
 
 
-def _least_light(plate: Tensor) -> Tensor:
+def least_light(plate: Tensor) -> Tensor:
     """The least light that a colour near each pixel may have, 3 x H x W: 0, or what the plate has below that."""
+    below = (-plate).clamp_min(0)
+    return -_highest(below, _BELOW) if bool(below.any()) else below
+
+
+def _bounds(plate: Tensor, most: Tensor) -> Tensor:
+    """4 x H x W: the least light that F and B may have, by channel, and the most that F may have."""
+    import torch
     import torch.nn.functional as F
 
-    below = (-plate).clamp_min(0)
-    if not bool(below.any()):
-        return below
-    side = 2 * _BELOW + 1
-    return -F.max_pool2d(F.max_pool2d(below, (side, 1), 1, (_BELOW, 0)), (1, side), 1, (0, _BELOW))
+    return torch.cat((least_light(plate), F.interpolate(most[None], plate.shape[1:], mode="nearest")[0]))
 
 
-def _swept(both: Tensor, picture: Tensor, sweeps: Sweeps) -> Tensor:
+def _most_light(plate: Tensor, alpha: Tensor) -> Tensor:
+    """The most light that the foreground may have near each place, 1 x h x w, small; infinite if nothing tells.
+
+    So many times what the subject has near by where alpha is sure, or what most of its rim has. A lamp of which alpha
+    took a share is brighter than either, and is the background's.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    light = plate.amax(0)
+    rim = light[(alpha > _RIM) & (alpha < _SURE)]
+    usual = 2 * rim.quantile(_MOST_OF_RIM) if rim.numel() else light.new_tensor(0.0)
+    coarse = -(-max(alpha.shape) // _COARSE)
+    sure = F.max_pool2d((light * (alpha >= _SURE))[None, None], coarse, ceil_mode=True)[0]
+    most = torch.maximum(3 * _highest(sure, _COARSE // 24), usual)
+    return torch.where(most > 0, most, torch.inf)
+
+
+def _highest(x: Tensor, reach: int) -> Tensor:
+    """The most of C x H x W within `reach` pixels each way."""
+    import torch.nn.functional as F
+
+    side = 2 * reach + 1
+    return F.max_pool2d(F.max_pool2d(x, (side, 1), 1, (reach, 0)), (1, side), 1, (0, reach))
+
+
+def _swept(both: Tensor, picture: Tensor, most: Tensor, sweeps: Sweeps) -> Tensor:
     """Sweeps over a whole picture. both: 6 x H x W. picture: plate and alpha, 4 x H x W."""
     import torch
     import torch.nn.functional as F
@@ -161,7 +196,7 @@ def _swept(both: Tensor, picture: Tensor, sweeps: Sweeps) -> Tensor:
 
     plate, alpha = picture[:3], picture[3:]
     ties = _ties(picture)
-    system = _system(ties, near(ties), _least_light(plate), sweeps)
+    system = _system(ties, near(ties), _bounds(plate, most), sweeps)
     seen = torch.cat((alpha * plate, (1 - alpha) * plate))
     for _ in range(sweeps.small if max(alpha.shape) <= 32 else sweeps.large):
         wanted = system.pull(near(both)).add_(seen)
@@ -169,7 +204,7 @@ def _swept(both: Tensor, picture: Tensor, sweeps: Sweeps) -> Tensor:
     return both
 
 
-def _swept_in_band(both: Tensor, picture: Tensor, sweeps: Sweeps) -> Tensor:
+def _swept_in_band(both: Tensor, picture: Tensor, most: Tensor, sweeps: Sweeps) -> Tensor:
     """The same over the tiles where alpha is soft; elsewhere the sure colour is the plate's own."""
     import torch
 
@@ -180,8 +215,8 @@ def _swept_in_band(both: Tensor, picture: Tensor, sweeps: Sweeps) -> Tensor:
         return both
     # Beyond the picture's edge nothing pulls.
     ties = _cross(band.around(band.canvas(_ties(picture))))
-    plates, least = (_cross(band.around(band.canvas(x)))[0] for x in (plate, _least_light(plate)))
-    system = _system(ties[0], ties[1:], least, sweeps)
+    plates, bounds = (_cross(band.around(band.canvas(x)))[0] for x in (plate, _bounds(plate, most)))
+    system = _system(ties[0], ties[1:], bounds, sweeps)
     here = ties[0][:, :1]
     seen = torch.cat((here * plates, (1 - here) * plates), 1)
     canvas = band.canvas(both)
@@ -216,49 +251,7 @@ def premultiplied(plate: Tensor, alpha: Tensor, foreground: Tensor, background: 
     rest = plate - smooth - (1 - alpha) * background
     made = smooth + (alpha * _FULL_GRAIN).clamp(max=1) * rest
     # Neither the subject nor what is behind it takes light away, but for grain.
-    least = _least_light(plate) - _GRAIN * plate.abs()
+    least = least_light(plate) - _GRAIN * plate.abs()
     made = torch.minimum(torch.maximum(made, least), plate - least)
     made = torch.where(alpha > 0, made, torch.zeros_like(made))
     return torch.where(alpha >= 1, plate, made)
-
-
-def with_clean_plate(
-    plate: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor, clean: Tensor, trust: float
-) -> tuple[Tensor, Tensor]:
-    """F and B when the background is known, each 3 x H x W.
-
-    clean: 3 x H x W, the set without the subject, in the plate's light. It is believed as far as it agrees with the
-    plate where alpha is 0 near by: a clean plate shot a little brighter or from beside would tint the edge.
-    """
-    import torch
-    import torch.nn.functional as F
-
-    def near(x: Tensor) -> Tensor:
-        return F.avg_pool2d(x[None], 15, 1, 7, count_include_pad=False)[0]
-
-    belief = trust * _agreement(plate, alpha, clean)
-    soft = (alpha > 0) & (alpha < 1)
-    background = torch.where(soft, torch.lerp(background, clean, belief.expand_as(clean)), background)
-    # F follows from the equation where alpha is large enough to divide by.
-    divisor = alpha.clamp_min(1e-3)
-    direct = torch.maximum((plate - (1 - alpha) * background) / divisor, _least_light(plate))
-    sure = belief * ((alpha - 0.1) / 0.4).clamp(0, 1)
-    foreground = torch.where(soft, torch.lerp(foreground, direct, sure.expand_as(direct)), foreground)
-    return foreground, background
-
-
-def _agreement(plate: Tensor, alpha: Tensor, clean: Tensor) -> Tensor:
-    """1 x H x W, 0..1: how alike plate and clean plate are where alpha is 0, within about 30 pixels."""
-    import torch
-    import torch.nn.functional as F
-
-    def near(x: Tensor, reach: int) -> Tensor:
-        return F.avg_pool2d(x[None], 2 * reach + 1, 1, reach, count_include_pad=False)[0]
-
-    bare = (alpha <= 0).to(plate.dtype)[None]
-    # Means of a few pixels, so that grain does not count as a difference.
-    off = near((plate - clean) * bare, 2).abs().mean(0, keepdim=True)
-    level = near(clean.abs().mean(0, keepdim=True) * bare, 2) + 0.02 * near(bare, 2)
-    small = [F.avg_pool2d(x[None], 4, ceil_mode=True)[0] for x in (off, level)]
-    off, level = (F.interpolate(near(x, 7)[None], alpha.shape, mode="nearest")[0] for x in small)
-    return torch.exp(-((off / (_CLEAN_OFF * level).clamp_min(1e-9)) ** 2)) * (level > 0)

@@ -9,7 +9,8 @@ import torch
 
 from core.soft_edges import blob
 from core.test_solver import planes, threads
-from seqmatte.foreground import foreground_background, premultiplied, with_clean_plate
+from seqmatte.clean_plate import with_clean_plate
+from seqmatte.foreground import foreground_background, premultiplied
 
 
 def rows(tensor):
@@ -82,6 +83,29 @@ def test_a_lamp_beside_a_soft_edge_does_not_turn_the_foreground_black():
     beside &= (scene.alpha > 0) & (scene.alpha < 1)
     assert np.abs(made - truth)[beside].mean() < 0.02
     assert made.min() > -0.05
+
+
+def test_a_lamp_that_alpha_took_a_share_of_stays_with_the_background():
+    scene = blob(160, 200)
+    y, x = np.mgrid[:160, :200]
+    lamp = np.hypot(y - 80, x - 160) < 6
+    lit = np.where(lamp[..., None], 20.0, scene.background)
+    a = scene.alpha[..., None]
+    plate = planes(a * scene.foreground + (1 - a) * lit)
+    wrong = np.where(lamp, 0.3, scene.alpha).astype(np.float32)
+    taken = torch.from_numpy(wrong)
+    made = rows(premultiplied(plate, taken, *foreground_background(plate, taken)))
+    assert made[lamp].max() < 1.0
+
+
+def test_a_rim_that_is_lit_from_behind_keeps_its_light():
+    scene = blob(160, 200)
+    edge = ((scene.alpha > 0) & (scene.alpha < 0.98))[..., None]
+    front = np.where(edge, 4.0, 0.05) * np.ones(3, np.float32)
+    a = scene.alpha[..., None]
+    plate, alpha = planes(a * front + (1 - a) * scene.background), torch.from_numpy(scene.alpha)
+    foreground = rows(foreground_background(plate, alpha)[0])
+    assert foreground[(scene.alpha > 0.3) & (scene.alpha < 0.9)].mean() > 3.2
 
 
 def test_a_subject_that_the_frame_cuts_keeps_its_colour_up_to_the_frame():

@@ -87,7 +87,8 @@ class Refine(OnDevice):
 
     def _unmixed(self, view: View, found: Layer, plate: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
         """Straight foreground and background, each 3 x H x W."""
-        from seqmatte.foreground import foreground_background, with_clean_plate
+        from seqmatte.clean_plate import with_clean_plate
+        from seqmatte.foreground import foreground_background
 
         foreground, background = foreground_background(plate, alpha)
         clean = view.get("clean")
