@@ -197,6 +197,11 @@ def test_the_sample_command_writes_a_shot_that_the_matte_command_takes(tmp_path,
     scored = json.loads(capsys.readouterr().out)
     assert 0 < scored["MAD"] < 60
     assert len(scored["frames"]) == 3
+    assert 0 < scored["foreground"] < 60
+    assert run("score", tmp_path / "s" / "truth.####.exr", tmp_path / "s" / "truth.####.exr") == 0
+    assert capsys.readouterr().out.splitlines()[0] == "foreground 0.000"
+    assert run("score", tmp_path / "s" / "mask.####.exr", tmp_path / "s" / "truth.####.exr", "--frames", "7") == 0
+    assert "foreground" not in capsys.readouterr().out
 
 
 def test_the_cache_command_counts_prunes_and_clears(guided, tmp_path, capsys):

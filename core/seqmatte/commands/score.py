@@ -18,7 +18,9 @@ examples:
   seqmatte score matte.####.exr truth.####.exr --frames 1001-1016 --json
 
 MAD and MSE are means over the whole picture times 1000, SAD a sum, Grad and Conn sums over 1000, dtSSD the
-flicker against the truth's own change times 100, MESSDdt the same along the motion. Lower is better, 0 is exact.
+flicker against the truth's own change times 100, MESSDdt the same along the motion. Where both hold R,G,B and A, a
+line tells of the foreground: the mean error of its premultiplied scene-linear light over the whole picture, times 1000.
+Lower is better, 0 is exact.
 """
 
 
@@ -38,7 +40,13 @@ def run(args: argparse.Namespace) -> int:
     if not frames:
         raise PlateError("no frame of the truth is on disk", path=truth)
     scored = score(_alphas(result, frames), _alphas(truth, frames))
-    print(json.dumps(scored.as_dict(), indent=1) if args.json else scored.table(first=frames[0]))
+    foreground = _foreground(result, truth, frames)
+    if args.json:
+        print(json.dumps(scored.as_dict() | {"foreground": foreground}, indent=1))
+    else:
+        if foreground is not None:
+            print(f"foreground {foreground:.3f}")
+        print(scored.table(first=frames[0]))
     return 0
 
 
@@ -48,3 +56,17 @@ def _alphas(path: FramePath, frames: FrameRange) -> Iterator[npt.NDArray[np.floa
     for frame in frames:
         layer = exr.read(path.path(frame))
         yield layer["A"] if layer.has("A") else layer.pixels[:, :, 0]
+
+
+def _foreground(result: FramePath, truth: FramePath, frames: FrameRange) -> float | None:
+    """1000 x the mean error of premultiplied light; None where one of the two holds no foreground."""
+    from seqmatte import exr
+
+    errors = []
+    for frame in frames:
+        layers = [exr.read(path.path(frame)) for path in (result, truth)]
+        if not all(set("RGBA") <= set(layer.channels) for layer in layers):
+            return None
+        made, true = (layer.take("R", "G", "B").astype(np.float64) for layer in layers)
+        errors.append(np.abs(made - true).mean())
+    return float(1000 * np.mean(errors))
