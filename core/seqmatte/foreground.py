@@ -48,13 +48,16 @@ class Sweeps:
 class System:
     """What a pixel's colours must meet: ff F + fb B = alpha I + F near by, fb F + bb B = (1 - alpha) I + B near by.
 
-    weights: of the four neighbours. least: the least light that F and B may have. most: the most that F may.
+    weights: of the four neighbours. from_f, from_b: what of the two right-hand sides F is, where nothing bounds it.
+    least: the least light that F and B may have. most: the most that F may.
     """
 
     weights: list[Tensor]
     ff: Tensor
     fb: Tensor
     bb: Tensor
+    from_f: Tensor
+    from_b: Tensor
     least: Tensor
     most: Tensor
 
@@ -69,10 +72,9 @@ class System:
         """F and B for the right-hand sides; where one would go beyond its bounds, it is there and the other follows."""
         import torch
 
-        scale = 1 / (self.ff * self.bb - self.fb * self.fb)
-        front = ((self.bb * f - self.fb * b) * scale).clamp(self.least, self.most)
-        behind = torch.maximum((b - self.fb * front) / self.bb, self.least)
-        return ((f - self.fb * behind) / self.ff).clamp(self.least, self.most), behind
+        front = torch.addcmul(self.from_f * f, self.from_b, b).clamp_(self.least, self.most)
+        behind = torch.maximum(b.sub(self.fb * front).div_(self.bb), self.least)
+        return f.sub(self.fb * behind).div_(self.ff).clamp_(self.least, self.most), behind
 
 
 def foreground_background(plate: Tensor, alpha: Tensor, sweeps: Sweeps | None = None) -> tuple[Tensor, Tensor]:
@@ -131,11 +133,13 @@ def _system(here: Tensor, near: list[Tensor], bounds: Tensor, sweeps: Sweeps) ->
         beside, its_light, there = (other[..., i : i + 1, :, :] for i in range(3))
         jump = (light - its_light).abs() / (_JUMP * torch.minimum(light, its_light).clamp_min(_DARK))
         change = sweeps.regularisation + sweeps.gradient * (alpha - beside).abs()
-        weights.append(change * there / (1 + jump.pow(4)))
+        weights.append(change * there / (1 + jump.square().square()))
     # Places of a tile beyond the picture have no neighbours.
     total, other = sum(weights[1:], weights[0]).clamp_min(sweeps.regularisation), 1 - alpha
     least, most = bounds[..., :3, :, :], bounds[..., 3:, :, :]
-    return System(weights, alpha * alpha + total, alpha * other, other * other + total, least, most)
+    ff, fb, bb = alpha * alpha + total, alpha * other, other * other + total
+    scale = 1 / (ff * bb - fb * fb)
+    return System(weights, ff, fb, bb, bb * scale, -fb * scale, least, most)
 
 
 def _ties(picture: Tensor) -> Tensor:
