@@ -29,7 +29,8 @@ _JUMP, _DARK = 1.0, 0.02
 _SURE, _RIM, _MOST_OF_RIM, _COARSE = 0.95, 0.3, 0.95, 256
 # Share of a pixel's light that is taken for grain.
 _GRAIN = 0.1
-# Pixels, at each size, within which the plate's own light below zero says how far below zero F and B may go.
+# Side in pixels, at each size, of the cells in which light below zero is looked for: a pixel's own and those around it
+# say how far below zero F and B may go.
 _BELOW = 8
 
 
@@ -151,8 +152,14 @@ def _ties(picture: Tensor) -> Tensor:
 
 def least_light(plate: Tensor) -> Tensor:
     """The least light that a colour near each pixel may have, 3 x H x W: 0, or what the plate has below that."""
+    import torch.nn.functional as F
+
     below = (-plate).clamp_min(0)
-    return -_highest(below, _BELOW) if bool(below.any()) else below
+    if not bool(below.any()):
+        return below
+    near = _highest(F.max_pool2d(below, _BELOW, ceil_mode=True), 1)
+    wide = near.repeat_interleave(_BELOW, 1).repeat_interleave(_BELOW, 2)
+    return -wide[:, : plate.shape[1], : plate.shape[2]]
 
 
 def _bounds(plate: Tensor, most: Tensor) -> Tensor:
