@@ -104,8 +104,8 @@ def test_the_lead_of_a_recurrent_network_makes_up_for_the_frames_before(name, le
 def test_a_thawed_walk_goes_on_bit_for_bit(name, tiny, stocked, tmp_path):
     shot = shot_for(name, tiny, stocked)
     engine = Engine(shot, Cache(tmp_path), opened=OpenMethods())
-    method = engine._opened.get(next(iter(engine.plan.methods.values())), Device("cpu"))
-    views = {frame: engine._view(method, frame) for frame in tiny.frames}
+    method = engine._walker._opened.get(next(iter(engine.plan.methods.values())), Device("cpu"))
+    views = {frame: engine._walker._view(method, frame) for frame in tiny.frames}
     state = method.start([views[1]] if shot.guides else [])
     for frame in (1, 2):
         state, _ = method.step(state, views[frame])
