@@ -10,7 +10,7 @@ import torch
 from core.soft_edges import blob
 from core.test_solver import planes, threads
 from seqmatte.clean_plate import with_clean_plate
-from seqmatte.foreground import foreground_background, premultiplied
+from seqmatte.foreground import _most_light, foreground_background, premultiplied
 
 
 def rows(tensor):
@@ -106,6 +106,12 @@ def test_a_rim_that_is_lit_from_behind_keeps_its_light():
     plate, alpha = planes(a * front + (1 - a) * scene.background), torch.from_numpy(scene.alpha)
     foreground = rows(foreground_background(plate, alpha)[0])
     assert foreground[(scene.alpha > 0.3) & (scene.alpha < 0.9)].mean() > 3.2
+
+
+def test_a_veil_over_a_very_large_plate_is_unmixed():
+    plate, alpha = torch.full((3, 4200, 4096), 0.5), torch.full((4200, 4096), 0.6)
+    most = _most_light(plate, alpha)
+    assert torch.allclose(most, torch.tensor(1.0))
 
 
 def test_a_subject_that_the_frame_cuts_keeps_its_colour_up_to_the_frame():
