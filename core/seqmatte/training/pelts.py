@@ -15,22 +15,26 @@ from torch import Tensor
 
 from seqmatte.training.subjects import Body
 from seqmatte.training.textures import Dice, fractal, places
+from seqmatte.training.turning import renewed
 
 _SHARE = 0.2
 _COATS = 3
 
 
-def pelted(dice: Dice, body: Body) -> Body:
-    """The bodies, a fifth of them with a pelt: alpha falls in strands from the skin outwards."""
+def pelted(dice: Dice, body: Body, angle: Tensor) -> Body:
+    """The bodies, a fifth of them with a pelt: alpha falls in strands from the skin outwards.
+
+    angle [B, T]: how far each has turned; other strands come round as it does.
+    """
     clips = dice.chance(_SHARE, body.alpha.shape[0]).nonzero()[:, 0]
     if not len(clips):
         return body
-    alpha, colour = _grown(dice, body.distance[clips], body.colour[clips])
+    alpha, colour = _grown(dice, body.distance[clips], body.colour[clips], angle[clips])
     return replace(body, alpha=body.alpha.index_copy(0, clips, alpha), colour=body.colour.index_copy(0, clips, colour))
 
 
-def _grown(dice: Dice, distance: Tensor, surface: Tensor) -> tuple[Tensor, Tensor]:
-    """Alpha [N, T, 1, S, S] and colour [N, 3, S, S] of fur over bodies of such a distance [N, T, S, S].
+def _grown(dice: Dice, distance: Tensor, surface: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+    """Alpha [N, T, 1, S, S] and colour [N, T, 3, S, S] of fur over bodies of such a distance [N, T, S, S].
 
     A strand of length h covers a place as far from the skin as s where h > s; lengths are even over 0..depth, so that
     a coat's mean coverage falls in a straight line.
@@ -38,19 +42,23 @@ def _grown(dice: Dice, distance: Tensor, surface: Tensor) -> tuple[Tensor, Tenso
     count, _, size, _ = distance.shape
     depth = dice.log_uniform(0.06, 0.4, count, 1, 1, 1) * _patches(dice, count, size)
     length = (depth.amax((1, 2, 3)) * size / 2).clamp_min(2)
-    strands = combed(dice.normal(count, _COATS + 1, size, size), _lie(dice, distance[:, :1]), length)
+    lie = _lie(dice, distance[:, :1])
+    strands = combed(dice.normal(count, _COATS + 1, size, size), lie, length).unsqueeze(1)
+    if angle.any():
+        other = combed(dice.apart(0).normal(count, _COATS + 1, size, size), lie, length)
+        strands = renewed(strands[:, 0], other, angle)
     long = 0.5 * (1 + torch.erf(strands / math.sqrt(2)))
     fine = dice.uniform(0.15, 1.0, count, 1, 1, 1)  # many strands in a pixel come near to their mean
     far = 1 + distance / depth  # 0 at the skin, 1 at the tips
     bare = torch.ones_like(far)
     for coat in range(_COATS):
-        sharp = (0.5 + (long[:, coat : coat + 1] - far) * (3 + 12 * fine)).clamp(0, 1)
+        sharp = (0.5 + (long[:, :, coat] - far) * (3 + 12 * fine)).clamp(0, 1)
         bare = bare * (1 - torch.lerp((1 - far).clamp(0, 1), sharp, fine)).pow(2 / _COATS)
     tips = dice.uniform(-0.5, 1.0, count, 1, 1, 1) * far[:, :1].clamp(0, 1)
-    shade = (strands[:, _COATS:] * dice.uniform(0.1, 0.7, count, 1, 1, 1)).exp()
-    own = dice.log_uniform(0.02, 0.8, count, 3, 1, 1) * torch.ones_like(surface)
-    coloured = torch.where(dice.chance(0.5, count, 1, 1, 1), own, surface)
-    return (1 - bare).unsqueeze(2), (coloured * shade * (1 + tips)).clamp(0.001, 2.5)
+    shade = (strands[:, :, _COATS:] * dice.uniform(0.1, 0.7, count, 1, 1, 1, 1)).exp()
+    own = dice.log_uniform(0.02, 0.8, count, 1, 3, 1, 1) * torch.ones_like(surface)
+    coloured = torch.where(dice.chance(0.5, count, 1, 1, 1, 1), own, surface)
+    return (1 - bare).unsqueeze(2), (coloured * shade * (1 + tips).unsqueeze(2)).clamp(0.001, 2.5)
 
 
 def _patches(dice: Dice, count: int, size: int) -> Tensor:

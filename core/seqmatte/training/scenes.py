@@ -22,8 +22,10 @@ from seqmatte.training.pelts import pelted
 from seqmatte.training.shutter import grids, photograph, splat
 from seqmatte.training.subjects import Body, bodies, cages, fur
 from seqmatte.training.textures import Dice, fractal, paint, places
+from seqmatte.training.turning import turned, turns
 
 SLOW, FAST = 3, 8  # sub-frame times a shutter is made of
+_TURNING = 100  # dice of their own
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ def _shoot(dice: Dice, count: int, frames: int, size: int, times: int, quick: bo
     moments = sub_frames(dice, count, frames, times)
     camera = camera_poses(dice, count, moments, quick)
     surfaces = paint(dice, 3 * count, size)
-    body = pelted(dice.apart(times), bodies(dice, count, frames, size, surfaces[:count]))
+    turning = turns(dice.apart(_TURNING + times), count, frames)
+    bare = bodies(dice, count, frames, size, turned(surfaces[:count], turning))
+    body = pelted(dice.apart(times), bare, turning.angle)
     poses = subject_poses(dice, count, moments, camera, quick)
     with_curves = dice.chance(0.5, count)
     subject = photograph(_elastic(dice, body, ~with_curves), poses, times)
@@ -91,7 +95,7 @@ def _shoot(dice: Dice, count: int, frames: int, size: int, times: int, quick: bo
 def _elastic(dice: Dice, body: Body, soft: Tensor) -> Tensor:
     """The body's premultiplied pictures [B, T, 4, S, S]; those of the clips in `soft` bend from frame to frame."""
     count, frames, _, size = body.alpha.shape[:4]
-    layer = torch.cat((body.colour.unsqueeze(1) * body.alpha, body.alpha), 2)
+    layer = torch.cat((body.colour * body.alpha, body.alpha), 2)
     chosen = (soft & dice.chance(0.5, count)).nonzero()[:, 0]
     if not len(chosen):
         return layer
@@ -187,7 +191,7 @@ def _with_others(
         alike, torch.arange(count, device=dice.device), torch.arange(count, device=dice.device).roll(1)
     )[clips]
     lit = torch.where(dice.chance(0.5, len(clips), 1, 1, 1, 1), gain[source], 1.0)
-    layer = torch.cat((body.colour[source].unsqueeze(1) * body.alpha[source] * lit, body.alpha[source]), 2)
+    layer = torch.cat((body.colour[source] * body.alpha[source] * lit, body.alpha[source]), 2)
     layer = torch.where(dice.chance(0.5, len(clips), 1, 1, 1, 1), layer, layer.flip(4))
     poses = subject_poses(dice, len(clips), moments[clips], picked(camera, clips), False)
     seen = photograph(layer, scaled(poses, dice.uniform(0.7, 1.1, len(clips), 1)), times)

@@ -19,7 +19,7 @@ from seqmatte.training.textures import Dice, fractal, places
 class Body:
     """distance [B, T, S, S]: signed, in the subject's units, negative inside. alpha [B, T, 1, S, S].
 
-    colour [B, 3, S, S]: the surface, scene-linear, not premultiplied.
+    colour [B, T, 3, S, S]: the surface, scene-linear, not premultiplied.
     """
 
     distance: Tensor
@@ -104,7 +104,7 @@ def _smooth_min(a: Tensor, b: Tensor, width: float = 0.06) -> Tensor:
 
 
 def bodies(dice: Dice, count: int, frames: int, size: int, surface: Tensor) -> Body:
-    """Bodies of all kinds with hard, ragged, soft and holed rims, veils and shading. surface [count, 3, S, S]."""
+    """Bodies of all kinds with hard, ragged, soft and holed rims, veils and shading. surface [count, T, 3, S, S]."""
     coarse = size // 2
     x, y = (c.unsqueeze(0) for c in places(coarse, dice.device))
     kinds = (blob, polygon, figure)
@@ -125,7 +125,7 @@ def bodies(dice: Dice, count: int, frames: int, size: int, surface: Tensor) -> B
     ramp = (0.5 - rough * (size / 2) / soft).clamp(0, 1)
     alpha = ramp * ramp * (3 - 2 * ramp)
     alpha = alpha * _holes(dice, noise[:, 2:3]) * _veil(dice, noise[:, 3:4])
-    return Body(distance, alpha.unsqueeze(2), surface * _shading(dice, distance[:, 0], noise[:, 0]))
+    return Body(distance, alpha.unsqueeze(2), surface * _shading(dice, distance[:, 0], noise[:, 0]).unsqueeze(1))
 
 
 def _holes(dice: Dice, noise: Tensor) -> Tensor:
@@ -185,7 +185,7 @@ def fur(dice: Dice, body: Body, clips: Tensor) -> Curves:
     path = path + torch.stack((0 * way, way), 3) * (gravity * step).unsqueeze(3)
     points = start.unsqueeze(2) + path.cumsum(2)
     points = _clumped(dice, points, way)
-    colour = _strand_colours(dice, body.colour[clips], root, way)
+    colour = _strand_colours(dice, body.colour[clips, 0], root, way)
     thick = torch.where(twig > 0, dice.uniform(1.5, 4.0, count, 1, 1), dice.log_uniform(0.35, 1.2, count, 1, 1))
     kept = dice.chance(1, count, number, 1) & ((twig == 0) | dice.chance(0.07, count, number, 1))
     kept = kept & (dice.uniform(0, 1, count, number, 1) < dice.log_uniform(0.15, 1.0, count, 1, 1))
