@@ -18,6 +18,8 @@ from seqmatte.band import HALO, TILE, band_of
 if TYPE_CHECKING:
     from torch import Tensor
 
+# Times that a soft edge's foreground may be brighter than the solid subject near by.
+BRIGHTEST = 3.0
 # Sides up to this are swept whole: there the band is most of the picture.
 _WHOLE = 160
 # From this share of alpha on (its inverse) the edge carries all of the plate's own grain.
@@ -25,8 +27,8 @@ _FULL_GRAIN = 4.0
 # Neighbours whose light differs by this share of the darker one's are tied half as much; and what counts as dark.
 _JUMP, _DARK = 1.0, 0.02
 # What the subject's light is told by: alphas from this on are sure, those above that its rim; the share of the rim that
-# counts, and the size at which it is looked at.
-_SURE, _RIM, _MOST_OF_RIM, _COARSE = 0.95, 0.3, 0.95, 256
+# counts, how much it counts beside the sure ones, and the size at which it is looked at.
+_SURE, _RIM, _MOST_OF_RIM, _OF_RIM, _COARSE = 0.95, 0.3, 0.95, 2 / 3, 256
 # Pixels of the rim that are enough to tell.
 _ENOUGH = 1_000_000
 # Share of a pixel's light that is taken for grain.
@@ -80,11 +82,14 @@ class System:
         return f.sub(self.fb * behind).div_(self.ff).clamp_(self.least, self.most), behind
 
 
-def foreground_background(plate: Tensor, alpha: Tensor, sweeps: Sweeps | None = None) -> tuple[Tensor, Tensor]:
+def foreground_background(
+    plate: Tensor, alpha: Tensor, brightest: float = BRIGHTEST, sweeps: Sweeps | None = None
+) -> tuple[Tensor, Tensor]:
     """F and B, each 3 x H x W, in the plate's light, unbounded above; below 0 as far as the plate is near by.
 
     plate: 3 x H x W, finite. alpha: H x W, 0..1. Where alpha is 1, F is the plate; where it is 0, B is the plate.
-    Elsewhere F at alpha 0 and B at alpha 1 are continued from near by.
+    Elsewhere F at alpha 0 and B at alpha 1 are continued from near by. brightest: how many times the light of the
+    sure subject near by F may have.
     """
     import torch
     import torch.nn.functional as F
@@ -92,7 +97,7 @@ def foreground_background(plate: Tensor, alpha: Tensor, sweeps: Sweeps | None = 
     sweeps = sweeps or Sweeps()
     sizes = _pyramid(torch.cat((plate, alpha[None])))
     both = _everywhere(sizes[0])
-    most = _most_light(plate, alpha)
+    most = _most_light(plate, alpha, brightest)
     for picture in sizes:
         both = F.interpolate(both[None], picture.shape[1:], mode="nearest")[0]
         if max(picture.shape) <= _WHOLE:
@@ -172,11 +177,11 @@ def _bounds(plate: Tensor, most: Tensor) -> Tensor:
     return torch.cat((least_light(plate), F.interpolate(most[None], plate.shape[1:], mode="nearest")[0]))
 
 
-def _most_light(plate: Tensor, alpha: Tensor) -> Tensor:
+def _most_light(plate: Tensor, alpha: Tensor, brightest: float) -> Tensor:
     """The most light that the foreground may have near each place, 1 x h x w, small; infinite if nothing tells.
 
-    So many times what the subject has near by where alpha is sure, or what most of its rim has. A lamp of which alpha
-    took a share is brighter than either, and is the background's.
+    So many times what the subject has near by where alpha is sure, or two thirds as many times what most of its rim
+    has. A lamp of which alpha took a share is brighter than either, and is the background's.
     """
     import torch
     import torch.nn.functional as F
@@ -184,10 +189,10 @@ def _most_light(plate: Tensor, alpha: Tensor) -> Tensor:
     light = plate.amax(0)
     rim = light[(alpha > _RIM) & (alpha < _SURE)]
     rim = rim[:: 1 + rim.numel() // _ENOUGH]  # torch sorts no more than 16 million
-    usual = 2 * rim.quantile(_MOST_OF_RIM) if rim.numel() else light.new_tensor(0.0)
+    usual = brightest * _OF_RIM * rim.quantile(_MOST_OF_RIM) if rim.numel() else light.new_tensor(0.0)
     coarse = -(-max(alpha.shape) // _COARSE)
     sure = F.max_pool2d((light * (alpha >= _SURE))[None, None], coarse, ceil_mode=True)[0]
-    most = torch.maximum(3 * _highest(sure, _COARSE // 24), usual)
+    most = torch.maximum(brightest * _highest(sure, _COARSE // 24), usual)
     return torch.where(most > 0, most, torch.inf)
 
 

@@ -110,7 +110,7 @@ def test_a_rim_that_is_lit_from_behind_keeps_its_light():
 
 def test_a_veil_over_a_very_large_plate_is_unmixed():
     plate, alpha = torch.full((3, 4200, 4096), 0.5), torch.full((4200, 4096), 0.6)
-    most = _most_light(plate, alpha)
+    most = _most_light(plate, alpha, 3.0)
     assert torch.allclose(most, torch.tensor(1.0))
 
 

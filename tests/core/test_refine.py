@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,18 @@ def test_the_outputs_asked_for_are_the_outputs_given():
     assert (straight.take("fg.R", "fg.G", "fg.B")[inside] == scene.plate[inside]).all()
     soft = (scene.alpha > 0.3) & (scene.alpha < 1)
     assert np.abs(straight.take("fg.R", "fg.G", "fg.B") - scene.foreground)[soft].mean() < 0.03
+
+
+def test_a_glint_on_a_wire_keeps_its_light_where_brightest_is_raised():
+    y, x = np.mgrid[:80, :100]
+    wire = np.where(abs(y - 40) < 2, 0.6, 0).astype(np.float32)
+    glint = (wire > 0) & (abs(x - 50) < 2)
+    front = np.where(glint, 12, 0.1)[..., None] * np.ones(3)
+    behind, a = np.full_like(front, 0.2), wire[..., None]
+    thin = replace(blob(80, 100), plate=(a * front + (1 - a) * behind).astype(np.float32), alpha=wire)
+    held, let = (refined(thin, brightest=times).take("R", "G", "B")[glint].mean() for times in (3.0, 1000.0))
+    assert held < 3
+    assert let > 6
 
 
 def test_confidence_is_carried_through():

@@ -10,6 +10,7 @@ import numpy as np
 
 from seqlink.params import param
 from seqmatte.encoding import HALF_MAX, Encoding
+from seqmatte.foreground import BRIGHTEST
 from seqmatte.layer import Layer, Pixels
 from seqmatte.method import Read, State, View, as_planes
 from seqmatte.methods.on_device import OnDevice, light, tensor
@@ -33,6 +34,14 @@ class RefineParams:
         low=0.0,
         high=1.0,
         help="How much of the linear-light correction that the matting method asks for is applied.",
+    )
+    brightest: float = param(
+        BRIGHTEST,
+        low=1.0,
+        high=1000.0,
+        unit="times",
+        help="How much brighter a soft edge's foreground may be than the solid subject near by: raise it for glints on "
+        "wire, lower it where a lamp behind hair shines on.",
     )
     clean_trust: float = param(
         1.0,
@@ -90,7 +99,7 @@ class Refine(OnDevice):
         from seqmatte.clean_plate import with_clean_plate
         from seqmatte.foreground import foreground_background
 
-        foreground, background = foreground_background(plate, alpha)
+        foreground, background = foreground_background(plate, alpha, self.params.brightest)
         clean = view.get("clean")
         if clean is not None and self.params.clean_trust > 0:
             known = self._tensor(clean, "R", "G", "B")
