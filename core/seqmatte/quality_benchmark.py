@@ -42,8 +42,11 @@ class Trial:
     masks: Mapping[int, Plane]
 
 
-def unseen(count: int, frames: int, size: int, guides: int = 1) -> Iterator[Trial]:
-    """Generated shots, `size` pixels square, with masks on so many frames: the first, and others evenly after it."""
+def unseen(count: int, frames: int, size: int, guides: int = 1, first: int = 1) -> Iterator[Trial]:
+    """Generated shots, `size` pixels square, with masks on so many frames: the first, and others evenly after it.
+
+    first: the first shot's number; shots of other numbers are others.
+    """
     import torch
 
     from seqmatte.encoding import Encoding
@@ -51,7 +54,7 @@ def unseen(count: int, frames: int, size: int, guides: int = 1) -> Iterator[Tria
     from seqmatte.training.scenes import shoot
     from seqmatte.training.textures import Dice
 
-    for number in range(count):
+    for number in range(first - 1, first - 1 + count):
         clips = shoot(SEED + number, 2, frames, size).each(lambda x, number=number: x[number % 2 : number % 2 + 1])  # type: ignore[misc]
         light = Encoding(0.0, *clips.constants[0].tolist()).decode(clips.plate[0])
         plates = [np.ascontiguousarray(frame.permute(1, 2, 0).numpy(), np.float32) for frame in light]
@@ -156,7 +159,17 @@ def table(rows: Sequence[tuple[str, Mapping[str, Mapping[str, float]]]]) -> str:
     if PLAIN in means:
         shares = {n: {key: means[n][key] / max(means[PLAIN][key], 1e-9) for key in _FIGURES} for n in names}
         lines.append(f"{'of the plain chain':20} " + " ".join(f"{_cell(shares[n], '.2f'):>24}" for n in names))
+        usual = {name: _usual_share([(found[name], found[PLAIN]) for _, found in rows]) for name in names}
+        lines.append(f"{'on a usual shot':20} " + " ".join(f"{_cell(usual[n], '.2f'):>24}" for n in names))
     return "\n".join(lines)
+
+
+def _usual_share(pairs: Sequence[tuple[Mapping[str, float], Mapping[str, float]]]) -> dict[str, float]:
+    """The geometric mean of each figure's share of another's, shot by shot: no hard shot outweighs the others."""
+    return {
+        key: float(np.exp(np.mean([np.log(max(one[key], 1e-9) / max(other[key], 1e-9)) for one, other in pairs])))
+        for key in _FIGURES
+    }
 
 
 def _cell(found: Mapping[str, float], form: str = ".1f") -> str:

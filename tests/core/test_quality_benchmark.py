@@ -40,13 +40,30 @@ def test_recipes_are_scored_on_the_engines_own_results(tmp_path):
 def test_the_command_prints_a_table_with_shares_of_the_plain_chain(capsys):
     assert main(["bench", "--quality", "1", "--frames", "2", "--recipe", "flow-closed-form"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith("of the plain chain")
-    assert lines[-1].split()[4:9] == ["1.00", "/", "1.00", "/", "1.00"]
+    for line, name in zip(lines[-2:], ("of the plain chain", "on a usual shot"), strict=True):
+        assert line.startswith(name)
+        assert line.split()[4:9] == ["1.00", "/", "1.00", "/", "1.00"]
+
+
+def test_one_hard_shot_weighs_no_more_than_another_in_what_is_usual():
+    plain, half, double = ({"MAD": mad, "Grad": 1.0, "dtSSD": 1.0} for mad in (100.0, 50.0, 2.0))
+    easy = {"MAD": 1.0, "Grad": 1.0, "dtSSD": 1.0}
+    rows = [("hard", {quality.PLAIN: plain, "ours": half}), ("easy", {quality.PLAIN: easy, "ours": double})]
+    *_, shares, usual = quality.table(rows).splitlines()
+    assert shares.split()[-5] == "0.51"
+    assert usual.split()[-5] == "1.00"
+
+
+def test_shots_can_be_asked_for_by_number_and_are_the_same_wherever_one_begins():
+    later = next(quality.unseen(1, 3, 64, first=3))
+    third = list(quality.unseen(3, 3, 64))[2]
+    assert later.name == third.name == "unseen 3"
+    assert np.array_equal(later.plates[0], third.plates[0])
 
 
 def test_no_shot_or_no_guide_is_refused(capsys):
-    for words in (["--quality", "0"], ["--quality", "1", "--guides", "0"]):
-        assert main(["bench", *words]) != 0
+    for words in (["0"], ["1", "--guides", "0"], ["1", "--first", "0"]):
+        assert main(["bench", "--quality", *words]) != 0
         assert "at least 1 of each" in capsys.readouterr().err
 
 

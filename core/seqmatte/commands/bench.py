@@ -17,6 +17,7 @@ examples:
   seqmatte bench --networks rvm,gca --sizes 512x512 --limit 20
   OMP_NUM_THREADS=1 seqmatte bench --networks --clock cpu --keep networks.jsonl
   seqmatte bench --quality 24 --recipe flow-closed-form,auto
+  seqmatte bench --quality 24 --first 25 --recipe flow-closed-form,auto
 
 --quality scores recipes on generated shots that no training saw, beside the plain chain of a compositor.
 A recipe with networks is timed beside RVM's bare network at the same size.
@@ -33,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--memory", metavar="LENGTHS", help="also peak memory for shots of these lengths, as 20,200")
     parser.add_argument("--quality", type=int, metavar="SHOTS", help="score recipes on so many unseen shots instead")
+    parser.add_argument(
+        "--first", type=int, default=1, metavar="NUMBER", help="of the unseen shots, with --quality; default: 1"
+    )
     parser.add_argument("--guides", type=int, default=1, help="masks a shot has, with --quality; default: 1")
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu or cuda; default: auto")
     parser.add_argument(
@@ -113,9 +117,9 @@ def _quality(args: argparse.Namespace, folder: Path) -> None:
     from seqmatte import quality_benchmark as quality
     from seqmatte.device import Device
 
-    if min(args.quality, args.guides) < 1:
-        raise ValueError("--quality and --guides: at least 1 of each")
-    trials = quality.unseen(args.quality, max(2, args.frames), 256, args.guides)
+    if min(args.quality, args.guides, args.first) < 1:
+        raise ValueError("--quality, --guides and --first: at least 1 of each")
+    trials = quality.unseen(args.quality, max(2, args.frames), 256, args.guides, args.first)
     rows = []
     for row in quality.compared(trials, args.recipe.split(","), folder, Device(args.device)):
         rows.append(row)
