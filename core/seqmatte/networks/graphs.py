@@ -116,6 +116,10 @@ class Bank(Memory):
     def newest(self) -> Entry:
         return Entry(*(tensor[:, :, -1] for tensor in _tensors(self.guided[0])))
 
+    def beside(self, draft: Entry) -> Bank:
+        pairs = zip(_tensors(self.guided[0]), _stored(draft), strict=True)
+        return Bank.of([torch.cat((held, one.to(held.dtype)), 2) for held, one in pairs])
+
 
 def _compact(network: nn.Module, options: Options) -> dict[str, Part]:
     compact = cast(HstsgCompact, network)
@@ -126,8 +130,9 @@ def _compact(network: nn.Module, options: Options) -> dict[str, Part]:
 
     def step(plate: Tensor, *bank: Tensor) -> Sequence[Tensor]:
         seen = compact.encode(plate)
-        matte = compact.decode(seen, Bank.of(bank))
-        entry = compact.remember(seen, matte.alpha, no_guide(matte.alpha))
+        guide = no_guide(plate)
+        matte = compact.looked_at_twice(seen, Bank.of(bank), guide)
+        entry = compact.remember(seen, matte.alpha, guide)
         return matte.alpha, matte.confidence, *_stored(entry)
 
     def first(height: int, width: int) -> Sequence[Tensor]:

@@ -4,7 +4,8 @@ The design is HSTSG's (Wang et al., WACV 2023, section 3): keys of the plate alo
 dense read at 1/16 whose best cells guide the finer reads, a local window over the previous frame, mask and alpha
 decoded together. What differs, for speed and for so little training: plain 3 x 3 convolutions, a cascade of reads
 (1/16 guides 1/8, 1/8 guides 1/4), and values at 1/4 that carry the stored alpha's own pixels, so that a read is
-already a matte moved to the new frame.
+already a matte moved to the new frame; and every frame is looked at twice, the second time with the first look's
+matte in memory beside the others.
 """
 
 from __future__ import annotations
@@ -68,6 +69,10 @@ class Memory:
 
     def with_recent(self, entry: Entry) -> Memory:
         return Memory(self.guided, (*self.recent, entry)[-2:])
+
+    def beside(self, draft: Entry) -> Memory:
+        """All of it, and a frame's first draft as the newest."""
+        return Memory(self.guided, (*self.recent, draft))
 
 
 @dataclass(frozen=True)
@@ -289,15 +294,19 @@ class HstsgCompact(nn.Module):
         A drawn guide is not the matte: the frame is first matted from a memory of itself with the guide, and
         then remembered with the alpha found.
         """
-        drawn = Memory((self.remember(seen, guide[:, :1], guide),))
-        matte = self.decode(seen, drawn)
+        matte = self.looked_at_twice(seen, Memory((self.remember(seen, guide[:, :1], guide),)), guide)
         return matte, Memory((self.remember(seen, settled(matte.alpha, guide), guide),))
 
     def step(self, seen: Features, memory: Memory) -> tuple[Matte, Memory]:
         """One frame after another: the matte, and the memory with this frame as its newest."""
-        matte = self.decode(seen, memory)
-        alpha = matte.alpha
-        return matte, memory.with_recent(self.remember(seen, alpha, no_guide(alpha)))
+        guide = no_guide(memory.newest.alpha)
+        matte = self.looked_at_twice(seen, memory, guide)
+        return matte, memory.with_recent(self.remember(seen, matte.alpha, guide))
+
+    def looked_at_twice(self, seen: Features, memory: Memory, guide: Tensor) -> Matte:
+        """The matte of a frame from the memory and from a first draft of itself. guide: planes of the frame."""
+        draft = self.decode(seen, memory)
+        return self.decode(seen, memory.beside(self.remember(seen, settled(draft.alpha, guide), guide)))
 
     def forward(self, plate: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor, Memory]:
         """alpha, mask and confidence [N, 1, H, W], 0..1, of a plate, and the new memory."""

@@ -18,7 +18,7 @@ from seqmatte.training.course import Course, Lesson, Pool, Round, Stage
 _ALPHA = {"alpha": 1.0, "laplacian": 1.0, "composition": 1.0, "gradient": 0.5}
 _SMALL = (Round(160, 4, 8), Round(160, 4, 8), Round(224, 4, 4), Round(160, 6, 5))
 _LARGE = (Round(160, 14, 2), Round(384, 6, 1), Round(256, 12, 1), Round(512, 4, 1), Round(320, 8, 1))
-_LONGER = (Round(160, 20, 1), Round(384, 8, 1), Round(256, 16, 1), Round(512, 5, 1), Round(224, 20, 1))
+_LONGER = (Round(160, 20, 1), Round(256, 9, 1), Round(320, 6, 1), Round(160, 8, 2), Round(224, 14, 1), Round(384, 5, 1))
 _LONG = (Round(160, 5, 4), Round(160, 14, 2), Round(320, 6, 1), Round(160, 9, 3), Round(384, 5, 1))
 
 
@@ -59,7 +59,7 @@ COURSES = {
             Stage(2000, 1e-3, _SMALL, "VideoMatting108 and DVM"),
             Stage(15_200, 7e-4, _LONG, "VideoMatting108 and DVM", frozen_norms=True),
             Stage(3000, 5e-4, _LARGE, "VideoMatting108 and DVM", frozen_norms=True),
-            Stage(2300, 7e-4, _LONGER, "VideoMatting108 and DVM", frozen_norms=True),
+            Stage(2300, 3.5e-4, _LONGER, "VideoMatting108 and DVM", frozen_norms=True),
         ),
         Round(160, 6, 24),
         lessons.run_propagation,
