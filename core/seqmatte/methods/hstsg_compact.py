@@ -66,7 +66,7 @@ class HstsgCompact(Networked):
     """
 
     name: ClassVar[str] = "hstsg_compact"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     network: ClassVar[str] = "hstsg-compact"
     Params: ClassVar[type] = HstsgCompactParams
 

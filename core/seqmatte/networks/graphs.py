@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from seqmatte.networks import amm, context_motion, graphs_memory
 from seqmatte.networks.examples import example, picture
-from seqmatte.networks.hstsg_compact import Entry, HstsgCompact, Memory, guide_planes, no_guide, settled
+from seqmatte.networks.hstsg_compact import HstsgCompact, guide_planes, no_guide, settled
 from seqmatte.networks.part import Options, Part
+from seqmatte.networks.remembered import Entry, Memory
 
 
 def parts(name: str, network: nn.Module, options: Options | None = None) -> dict[str, Part]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from seqmatte.networks.hstsg_compact import HstsgCompact, Matte, Memory
+from seqmatte.networks.hstsg_compact import HstsgCompact, Matte
+from seqmatte.networks.remembered import Memory
 
 
 def over_clips(network: HstsgCompact, plate: Tensor, guide: Tensor, last_guide: Tensor | None = None) -> list[Matte]:
