@@ -16,7 +16,6 @@ from seqmatte.errors import OutputError, SeqmatteError, WeightsError
 from seqmatte.networks import hstsg_compact, refiner
 from seqmatte.training import checkpoints, course, lessons, sheet, stages, train, walks
 from seqmatte.training.scenes import shoot
-from seqmatte.training.unroll import over_clips
 
 TINY = course.Round(64, 2, 2)
 POOL = course.Pool((TINY,), 2)
@@ -216,45 +215,6 @@ def test_a_page_of_samples_is_written(tmp_path):
     page = cv2.imread(str(tmp_path / "page.png"))
     assert page.shape == (2 * 32, 7 * 32, 3)
     assert np.ptp(page) > 100
-
-
-@pytest.fixture
-def compact():
-    torch.manual_seed(1)
-    return hstsg_compact.build(widths=(8, 8, 16, 16), keys=(8, 8, 8), values=(4, 8, 8)).eval()
-
-
-def test_over_clips_gives_what_frame_by_frame_calls_give(compact):
-    clips = shoot(3, 2, 3, 48)
-    with torch.no_grad():
-        mattes = over_clips(compact, clips.plate, clips.guide)
-        first, memory = compact.begin(clips.plate[:, 0], clips.guide)
-        second, _, _, memory = compact(clips.plate[:, 1], memory)
-        third, mask, confidence, memory = compact(clips.plate[:, 2], memory)
-    for found, alpha in zip(mattes, (first.alpha, second, third), strict=True):
-        torch.testing.assert_close(found.alpha, alpha, rtol=1e-4, atol=1e-5)
-    assert mask.shape == confidence.shape == third.shape
-    assert len(memory.guided) == 1
-    assert len(memory.recent) == 2
-
-
-def test_every_parameter_of_the_compact_network_is_taught(compact):
-    compact.train()
-    clips = shoot(4, 2, 3, 64)
-    parts = lessons.propagation_lesson(compact, clips, step=4)
-    sum(parts.values()).backward()
-    untaught = [name for name, p in compact.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    assert untaught == []
-
-
-def test_a_sure_guide_is_believed_in_memory():
-    alpha = torch.full((1, 1, 2, 3), 0.4)
-    trimap = hstsg_compact.guide_planes(torch.tensor([[[[0, 0.5, 1], [0, 0.5, 1]]]]), "trimap")
-    given = hstsg_compact.guide_planes(torch.full((1, 1, 2, 3), 0.7), "alpha")
-    drawn = hstsg_compact.guide_planes(torch.ones(1, 1, 2, 3), "mask")
-    assert hstsg_compact.settled(alpha, trimap)[0, 0, 0].tolist() == pytest.approx([0, 0.4, 1])
-    assert hstsg_compact.settled(alpha, given).unique().tolist() == pytest.approx([0.7])
-    assert hstsg_compact.settled(alpha, drawn).unique().tolist() == pytest.approx([0.4])
 
 
 def test_the_refiner_changes_only_what_is_free_and_sees_no_further_than_its_margin():
