@@ -4,12 +4,12 @@ from seqmatte.methods import refiner
 
 
 def test_the_refiner_is_believed_over_a_broad_part_and_hardly_at_a_rim():
-    solved = np.zeros((100, 200), np.float32)
+    solved = np.zeros((200, 400), np.float32)
     rim, part = solved.copy(), solved.copy()
-    rim[50] = 0.3
-    part[20:80, 40:160] = 1
+    rim[100] = 0.3
+    part[40:160, 80:320] = 1
     assert refiner._failed(rim, solved).max() < 0.1
-    assert refiner._failed(part, solved)[50, 100] == 1
+    assert refiner._failed(part, solved)[100, 200] == 1
     assert refiner._failed(solved, solved).max() == 0
 
 
