@@ -143,7 +143,8 @@ def _compact(network: nn.Module, options: Options) -> dict[str, Part]:
     def later(height: int, width: int) -> Sequence[Tensor]:
         plate, guide = first(height, width)
         entry = begin(plate, guide)[2:]
-        return plate, *(torch.cat((x, x), 2) for x in entry)
+        # Not the frame remembered: its cells would be as near as those of its own draft, and a tie has no winner.
+        return plate.flip(3), *(torch.cat((x, x), 2) for x in entry)
 
     return {
         "begin": Part(network, begin, ("plate", "guide"), ("alpha", "confidence", *BANK), first),
