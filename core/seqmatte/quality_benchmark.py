@@ -21,8 +21,8 @@ from seqmatte.device import Device
 from seqmatte.engine import Engine
 from seqmatte.flow import grid
 from seqmatte.layer import Header, Layer, single
-from seqmatte.metrics import score
 from seqmatte.open_methods import OpenMethods
+from seqmatte.scores import score
 
 Plane = npt.NDArray[np.float32]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqmatte import metrics, metrics_published
+from seqmatte import metrics, metrics_published, scores
 from seqmatte.errors import SeqmatteError
 
 PARITY = Path(os.environ.get("SEQMATTE_PARITY_DIR") or Path(__file__).parents[1] / "parity")
@@ -54,13 +54,13 @@ MOVING = [disc(14.0 + 2 * t) for t in range(4)]
 
 
 def test_a_perfect_matte_scores_zero_everywhere():
-    result = metrics.score(MOVING, MOVING)
-    assert [getattr(result, name) for name in metrics.METRICS] == [0.0] * 7
+    result = scores.score(MOVING, MOVING)
+    assert [getattr(result, name) for name in scores.METRICS] == [0.0] * 7
 
 
 def test_the_means_and_roots_are_those_of_the_definitions():
     noise = np.random.default_rng(5).normal(0, 0.1, (4, HEIGHT, WIDTH)).astype(np.float32)
-    result = metrics.score([truth + n for truth, n in zip(MOVING, noise, strict=True)], MOVING)
+    result = scores.score([truth + n for truth, n in zip(MOVING, noise, strict=True)], MOVING)
     assert result.MAD == pytest.approx(1000 * np.abs(noise).mean(), rel=1e-4)
     assert result.MSE == pytest.approx(1000 * np.square(noise).mean(), rel=1e-4)
     assert result.SAD == pytest.approx(np.abs(noise).sum() / 4 / 1000, rel=1e-4)
@@ -69,7 +69,7 @@ def test_the_means_and_roots_are_those_of_the_definitions():
 
 
 def test_a_constant_offset_costs_accuracy_but_nothing_over_time():
-    result = metrics.score([truth + 0.25 for truth in MOVING], MOVING)
+    result = scores.score([truth + 0.25 for truth in MOVING], MOVING)
     assert result.MAD == pytest.approx(250, rel=1e-5)
     assert result.dtSSD == pytest.approx(0, abs=1e-4)
 
@@ -77,7 +77,7 @@ def test_a_constant_offset_costs_accuracy_but_nothing_over_time():
 def test_a_vertical_edge_has_a_sobel_gradient_of_four():
     edge = np.zeros((HEIGHT, WIDTH), np.float32)
     edge[:, 20:] = 1
-    result = metrics.score([edge], [np.zeros_like(edge)])
+    result = scores.score([edge], [np.zeros_like(edge)])
     assert result.Grad == pytest.approx(2 * HEIGHT * 16 / 1000)
 
 
@@ -99,8 +99,8 @@ def test_of_equal_components_the_first_by_columns_or_by_rows_is_taken():
 
 
 def test_an_error_that_travels_with_the_subject_costs_less_than_one_that_flickers():
-    still = metrics.score([truth * 0.8 for truth in MOVING], MOVING)
-    flickering = metrics.score([truth * (0.8 + 0.2 * (t % 2)) for t, truth in enumerate(MOVING)], MOVING)
+    still = scores.score([truth * 0.8 for truth in MOVING], MOVING)
+    flickering = scores.score([truth * (0.8 + 0.2 * (t % 2)) for t, truth in enumerate(MOVING)], MOVING)
     assert still.MESSDdt < 0.5 * flickering.MESSDdt
 
 
@@ -129,9 +129,9 @@ def test_the_flow_of_the_plate_is_used_where_plates_are_given():
     """Plates that stand still say that the error stood still, whatever the true alpha does."""
     wrong = [truth + 0.3 for truth in MOVING]
     plates = [np.full((HEIGHT, WIDTH, 3), 0.5)] * 4
-    assert metrics.score(wrong, MOVING, plates).MESSDdt == pytest.approx(0, abs=1e-5)
+    assert scores.score(wrong, MOVING, plates).MESSDdt == pytest.approx(0, abs=1e-5)
     with pytest.raises(SeqmatteError, match="ends before picture 4"):
-        metrics.score(wrong, MOVING, plates[:3])
+        scores.score(wrong, MOVING, plates[:3])
 
 
 def test_a_clip_is_read_one_frame_at_a_time():
@@ -142,20 +142,20 @@ def test_a_clip_is_read_one_frame_at_a_time():
             taken.append(t)
             yield truth
 
-    rows = metrics.frame_scores(frames(), iter(MOVING))
+    rows = scores.frame_scores(frames(), iter(MOVING))
     next(rows)
     assert taken == [0]
 
 
 def test_a_single_frame_has_no_temporal_figures_and_says_so():
-    result = metrics.score(MOVING[:1], MOVING[:1])
+    result = scores.score(MOVING[:1], MOVING[:1])
     assert math.isnan(result.dtSSD)
     assert result.as_dict()["dtSSD"] is None
     assert result.table().splitlines()[1].split() == ["1", *["0.000"] * 5, "-", "-"]
 
 
 def test_the_table_and_the_json_hold_every_frame():
-    result = metrics.score([truth * 0.9 for truth in MOVING], MOVING)
+    result = scores.score([truth * 0.9 for truth in MOVING], MOVING)
     held = json.loads(json.dumps(result.as_dict()))
     assert [frame["MAD"] for frame in held["frames"]] == [frame.MAD for frame in result.frames]
     lines = result.table(first=1001).splitlines()
@@ -175,4 +175,4 @@ def test_the_table_and_the_json_hold_every_frame():
 )
 def test_what_cannot_be_compared_is_named(alphas, truths, says):
     with pytest.raises(SeqmatteError, match=says):
-        metrics.score(alphas, truths)
+        scores.score(alphas, truths)

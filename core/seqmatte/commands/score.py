@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from seqmatte.metrics import score
+    from seqmatte.scores import score
 
     result, truth = FramePath(args.result), FramePath(args.truth)
     frames = FrameRange.parse(args.frames) if args.frames else truth.frames()

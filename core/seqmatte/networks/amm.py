@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqmatte.networks.aspp import LRASPP
-from seqmatte.networks.backbones import ImageNetNormalise, MobileNetV3Large
+from seqmatte.networks.backbones import ImageNetNormalise
 from seqmatte.networks.blocks import conv3, scaled
 from seqmatte.networks.guided_filter import DeepGuidedFilter
+from seqmatte.networks.mobile_backbones import MobileNetV3Large
 from seqmatte.networks.rvm import Projection, joined, pooled
 
 

@@ -14,8 +14,9 @@ from torch.nn import functional as F
 
 from seqmatte.errors import PlateError, ShotError
 from seqmatte.networks.aspp import ASPP
-from seqmatte.networks.backbones import MobileNetV2, ResNet
+from seqmatte.networks.backbones import ResNet
 from seqmatte.networks.blocks import conv3, resized
+from seqmatte.networks.mobile_backbones import MobileNetV2
 
 BACKBONES = {"mobilenetv2": (320, (32, 24, 16, 6)), "resnet50": (2048, (512, 256, 64, 6))}
 BACKBONES["resnet101"] = BACKBONES["resnet50"]

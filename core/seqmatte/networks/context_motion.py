@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqmatte.networks.backbones import ImageNetNormalise, MobileNetV2, ResNet
+from seqmatte.networks.backbones import ImageNetNormalise, ResNet
 from seqmatte.networks.blocks import conv3, resized
 from seqmatte.networks.flow_pwc import PWCNet, warped
 from seqmatte.networks.gru import SeparableGRU
+from seqmatte.networks.mobile_backbones import MobileNetV2
 
 
 class State(NamedTuple):

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from seqmatte import networks
-from seqmatte.networks.backbones import SqueezeExcitation
 from seqmatte.networks.examples import example
+from seqmatte.networks.mobile_backbones import SqueezeExcitation
 
 # torch makes ReLU6 of hardtanh; nothing else here uses that.
 ACTIVATIONS = ("relu", "relu_", "hardtanh", "leaky_relu")

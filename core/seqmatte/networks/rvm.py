@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqmatte.networks.aspp import LRASPP
-from seqmatte.networks.backbones import ImageNetNormalise, MobileNetV3Large, ResNet
+from seqmatte.networks.backbones import ImageNetNormalise, ResNet
 from seqmatte.networks.blocks import as_clips, conv3, doubled, scaled
 from seqmatte.networks.gru import ConvGRU
 from seqmatte.networks.guided_filter import DeepGuidedFilter, FastGuidedFilter
+from seqmatte.networks.mobile_backbones import MobileNetV3Large
 
 # Hidden maps at 1/2, 1/4, 1/8 and 1/16 of the coarse plate; None before the first frame.
 State = tuple[Tensor, ...]
