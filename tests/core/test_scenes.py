@@ -8,7 +8,7 @@ import torch
 from seqmatte.networks.hstsg_compact import guide_planes
 from seqmatte.training import guides_drawn
 from seqmatte.training.batches import turned
-from seqmatte.training.scenes import Clips, Poses, shoot, splat
+from seqmatte.training.scenes import SLOW, Clips, Poses, photograph, shoot, splat
 from seqmatte.training.subjects import Curves
 from seqmatte.training.textures import PAINTERS, Dice, palette
 
@@ -138,6 +138,16 @@ def test_a_moving_strand_is_spread_over_its_way_and_thinner_there():
     still, moved = straight_strand(5.0, 0.0), straight_strand(5.0, 0.5)
     assert moved[3].max() < still[3].max()
     assert (moved[3] > 0.01).sum() > (still[3] > 0.01).sum()
+
+
+def test_a_hard_edge_in_motion_is_smeared_and_falls_into_no_row_of_ghosts():
+    card = torch.zeros(1, 1, 1, 128, 128)
+    card[..., 32:96] = 1
+    across = torch.linspace(-0.15, 0.15, SLOW).view(1, SLOW)
+    still = torch.zeros(1, SLOW)
+    smeared = photograph(card, Poses(across, still, still, still + 1), SLOW)[0, 0, 0, 64]
+    assert ((smeared > 0.01) & (smeared < 0.99)).sum() > 30
+    assert smeared.diff().abs().max() < 0.2
 
 
 def test_a_second_showing_keeps_truth_and_plate_together(clips):

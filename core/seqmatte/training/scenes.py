@@ -24,8 +24,8 @@ from seqmatte.training.subjects import Body, bodies, cages, fur
 from seqmatte.training.textures import Dice, fractal, paint, places
 from seqmatte.training.turning import turned, turns
 
-SLOW, FAST = 3, 8  # sub-frame times a shutter is made of
-_TURNING = 100  # dice of their own
+SLOW, FAST = 8, 16  # sub-frame times a shutter is made of
+_PELTS, _TURNING = (3, 8), (103, 108)  # dice of their own, of slow shots and of quick ones
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ def _shoot(dice: Dice, count: int, frames: int, size: int, times: int, quick: bo
     moments = sub_frames(dice, count, frames, times)
     camera = camera_poses(dice, count, moments, quick)
     surfaces = paint(dice, 3 * count, size)
-    turning = turns(dice.apart(_TURNING + times), count, frames)
+    turning = turns(dice.apart(_TURNING[quick]), count, frames)
     bare = bodies(dice, count, frames, size, turned(surfaces[:count], turning))
-    body = pelted(dice.apart(times), bare, turning.angle)
+    body = pelted(dice.apart(_PELTS[quick]), bare, turning.angle)
     poses = subject_poses(dice, count, moments, camera, quick)
     with_curves = dice.chance(0.5, count)
     subject = photograph(_elastic(dice, body, ~with_curves), poses, times)
