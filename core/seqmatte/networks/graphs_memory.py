@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqmatte.networks import hmmn, hstsg, tgm
+from seqmatte.networks import hmmn, tgm
 from seqmatte.networks.blocks import aggregated, shares
 from seqmatte.networks.examples import block, one_hot, picture
+from seqmatte.networks.hstsg_state import Recent, Remembered
 from seqmatte.networks.part import Options, Part
 
 # HSTSG's memory; the frames lately read, which have readouts where others have values, are called after it.
@@ -66,7 +67,7 @@ def hstsg_parts(network: Any, options: Options) -> dict[str, Part]:
         ours = (*look.keys, *reads)
         last = [torch.where(seen > 0, x[:, :, -1], y) for x, y in zip(near, ours, strict=True)]
         before = [torch.where(seen > 1, x[:, :, 0], y) for x, y in zip(near, last, strict=True)]
-        window = [hstsg.Recent(tuple(x[:3]), tuple(x[3:])) for x in (ours, last, before)]
+        window = [Recent(tuple(x[:3]), tuple(x[3:])) for x in (ours, last, before)]
         mask, alpha = network.decoder.mattes(frame, look, network.crossed(window))
         mask = shares(mask)
         entry = _stored(network.remembered(frame, look, mask, alpha))
@@ -174,7 +175,7 @@ def _multiples(example: Any) -> Any:
     return lambda height, width: example(-(-height // 16) * 16, -(-width // 16) * 16)
 
 
-def _stored(held: hstsg.Remembered) -> list[Tensor]:
+def _stored(held: Remembered) -> list[Tensor]:
     return _in_time((*held.keys, *held.values))
 
 
