@@ -66,7 +66,7 @@ class HstsgCompact(Networked):
     """
 
     name: ClassVar[str] = "hstsg_compact"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
     network: ClassVar[str] = "hstsg-compact"
     Params: ClassVar[type] = HstsgCompactParams
 

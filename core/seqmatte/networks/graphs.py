@@ -131,10 +131,8 @@ def _compact(network: nn.Module, options: Options) -> dict[str, Part]:
 
     def step(plate: Tensor, *bank: Tensor) -> Sequence[Tensor]:
         seen = compact.encode(plate)
-        guide = no_guide(plate)
-        matte = compact.looked_at_twice(seen, Bank.of(bank), guide)
-        entry = compact.remember(seen, matte.alpha, guide)
-        return matte.alpha, matte.confidence, *_stored(entry)
+        matte, draft = compact.looked_at_twice(seen, Bank.of(bank), no_guide(plate))
+        return matte.alpha, matte.confidence, *_stored(draft)
 
     def first(height: int, width: int) -> Sequence[Tensor]:
         plate = picture(3, -(-height // 16) * 16, -(-width // 16) * 16)

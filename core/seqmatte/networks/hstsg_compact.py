@@ -5,7 +5,7 @@ dense read at 1/16 whose best cells guide the finer reads, a local window over t
 decoded together. What differs, for speed and for so little training: plain 3 x 3 convolutions, a cascade of reads
 (1/16 guides 1/8, 1/8 guides 1/4), and values at 1/4 that carry the stored alpha's own pixels, so that a read is
 already a matte moved to the new frame; and every frame is looked at twice, the second time with the first look's
-matte in memory beside the others.
+matte, a draft, in memory beside the others. The draft is what is remembered of the frame.
 """
 
 from __future__ import annotations
@@ -242,19 +242,24 @@ class HstsgCompact(nn.Module):
         A drawn guide is not the matte: the frame is first matted from a memory of itself with the guide, and
         then remembered with the alpha found.
         """
-        matte = self.looked_at_twice(seen, Memory((self.remember(seen, guide[:, :1], guide),)), guide)
+        matte, _ = self.looked_at_twice(seen, Memory((self.remember(seen, guide[:, :1], guide),)), guide)
         return matte, Memory((self.remember(seen, settled(matte.alpha, guide), guide),))
 
     def step(self, seen: Features, memory: Memory) -> tuple[Matte, Memory]:
-        """One frame after another: the matte, and the memory with this frame as its newest."""
-        guide = no_guide(memory.newest.alpha)
-        matte = self.looked_at_twice(seen, memory, guide)
-        return matte, memory.with_recent(self.remember(seen, matte.alpha, guide))
+        """One frame after another: the matte, and the memory with this frame's draft as its newest.
 
-    def looked_at_twice(self, seen: Features, memory: Memory, guide: Tensor) -> Matte:
-        """The matte of a frame from the memory and from a first draft of itself. guide: planes of the frame."""
-        draft = self.decode(seen, memory)
-        return self.decode(seen, memory.beside(self.remember(seen, settled(draft.alpha, guide), guide)))
+        Were the second look's matte remembered, it would be made more of on every frame, and a soft rim eaten away.
+        """
+        matte, draft = self.looked_at_twice(seen, memory, no_guide(memory.newest.alpha))
+        return matte, memory.with_recent(draft)
+
+    def looked_at_twice(self, seen: Features, memory: Memory, guide: Tensor) -> tuple[Matte, Entry]:
+        """The matte of a frame from the memory and from a first draft of itself, and that draft as an entry.
+
+        guide: planes of the frame.
+        """
+        draft = self.remember(seen, settled(self.decode(seen, memory).alpha, guide), guide)
+        return self.decode(seen, memory.beside(draft)), draft
 
     def forward(self, plate: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor, Memory]:
         """alpha, mask and confidence [N, 1, H, W], 0..1, of a plate, and the new memory."""
