@@ -31,7 +31,7 @@ _NEAR = 0.01
 _STEADY, _WINDOW, _CERTAIN = 0.5, 15, 0.9
 # The network is believed in full where it differs from the opinions' mean so much, on average over such a part of the
 # width.
-_FAILED, _BROAD = 0.04, 0.18
+_FAILED, _BROAD = 0.042, 0.18
 # Or where the second opinion agrees and is so sure: from not at all to in full.
 _NO_DOUBT = (0.9, 0.98)
 
