@@ -58,7 +58,7 @@ class Refiner(Networked):
     """
 
     name: ClassVar[str] = "refiner"
-    version: ClassVar[int] = 10
+    version: ClassVar[int] = 11
     network: ClassVar[str] = "refiner"
     Params: ClassVar[type] = RefinerParams
 
