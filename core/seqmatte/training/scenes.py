@@ -25,7 +25,8 @@ from seqmatte.training.textures import Dice, fractal, paint, places
 from seqmatte.training.turning import turned, turns
 
 SLOW, FAST = 8, 16  # sub-frame times a shutter is made of
-_PELTS, _TURNING = (3, 8), (103, 108)  # dice of their own, of slow shots and of quick ones
+# Dice of their own, of slow shots and of quick ones: numbers by which every seed keeps the shots that it had.
+_PELTS, _TURNING = (3, 8), (103, 108)
 
 
 @dataclass(frozen=True)
