@@ -68,8 +68,9 @@ class Floors:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds a frame. stages: by method, "read" and "engine"; total: wall clock of the render; cached: a second
-    render; cached_floor: a plain EXR read of the same results; rvm: RVM's bare network, for a recipe with networks."""
+    """Seconds a frame. stages: by method, "read" and "engine"; total: wall clock of the render; cached: once more, the
+    better of two; cached_floor: a plain EXR read of the same results, so too; rvm: RVM's bare network, for a recipe
+    with networks."""
 
     frames: int
     stages: dict[str, float]
@@ -108,7 +109,7 @@ def measure(asked: Asked, folder: Path, device: Device) -> Timing:
     paths = [result.path for result in engine.render()]
     total = (time.perf_counter() - started) / frames
     stages = {name: seconds / frames for name, seconds in watch.seconds.items()}
-    cached = _cached(shot, cache, device) / frames
+    cached = min(_cached(shot, cache, device) for _ in range(2)) / frames
     floor = floors(shot, paths[0], folder)
     return Timing(frames, stages, total, cached, _best_read(paths), floor, _rvm(asked, shot))
 

@@ -21,7 +21,7 @@ from seqmatte.plan import Plan
 from seqmatte.shelf import Shelf
 from seqmatte.source import Source
 from seqmatte.stopwatch import Clock, Stopwatch
-from seqmatte.walker import SICK, Flag, Walker
+from seqmatte.walker import SICK, SOURCES, Flag, Walker
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,9 @@ class Engine:
         self._walker = Walker(
             self.plan, self._sources, self._shelf, self.device, opened or OpenMethods(), self._watch, cancelled
         )
+        # Pictures of the shot's files, by how far they lie from the frame that is made of them.
+        reads = [read for method in self.plan.methods.values() for read in method.reads if read.layer in SOURCES]
+        self._habit: set[tuple[str, int, str | None]] = {(read.layer, 0, read.space) for read in reads}
         self._check_document(guided)
 
     @property
@@ -167,8 +170,8 @@ class Engine:
         try:
             for frame, following in zip(order, [*order[1:], None], strict=True):
                 lease.renew()
-                if following is not None and self.key(self.plan.final, following) not in self.cache:
-                    ahead.submit(self._prefetch, following)
+                if following is not None:
+                    self._look_ahead(following, ahead)
                 waiting.append((frame, self._computed(frame)))
                 # One frame behind, so that a result is written while the next is computed.
                 if len(waiting) > 1 or waiting[0][1] == 0:
@@ -185,14 +188,18 @@ class Engine:
             self._listener(Warning(f"the plate has {' and '.join(sick)} values; healed from their neighbours", frame))
         self._listener(FrameDone(frame, result.path, result.confidence, steps, self.subject))
         self._listener(clock.progress(hit=steps == 0))
+        self._shelf.let_go(result.key)
         return result
 
     def _computed(self, frame: int) -> int:
         """Sees to it that the frame's final layer is there; gives the steps it took."""
         before = self._walker.steps
+        self._walker.looked_at.clear()
         self._walker.look_for_cancel()
         with self._watch.stage("engine"):
             self.layer(self.plan.final, frame)
+        if self._walker.looked_at:
+            self._habit = {(name, self.plan.offset(frame, at), space) for name, at, space in self._walker.looked_at}
         return self._walker.steps - before
 
     def _finished(self, frame: int, steps: int) -> Result:
@@ -202,8 +209,11 @@ class Engine:
             confidence = float(self.layer(self.plan.final, frame).facts.get("confidence", 1.0))
         return Result(frame, str(self.cache.path(key)), key, confidence, steps, self.subject)
 
-    def _prefetch(self, frame: int) -> None:
-        for method in self.plan.methods.values():
-            for read in method.reads:
-                if read.layer in ("plate", "clean"):
-                    self._sources.prefetch(read.layer, self.plan.neighbour(frame, max(read.offsets)), read.space)
+    def _look_ahead(self, frame: int, ahead: ThreadPoolExecutor) -> None:
+        """Begins to read what the frame will want: itself where it is cached, else what the last one looked at."""
+        key = self.key(self.plan.final, frame)
+        if key in self.cache:
+            self._shelf.read_ahead(key)
+            return
+        for name, offset, space in sorted(self._habit, key=lambda read: abs(read[1])):
+            ahead.submit(self._sources.prefetch, name, self.plan.neighbour(frame, offset), space)

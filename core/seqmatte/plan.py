@@ -86,6 +86,10 @@ class Plan:
         place = min(max(self._place[frame] + offset, 0), len(self.frames) - 1)
         return self.frames[place]
 
+    def offset(self, frame: int, other: int) -> int:
+        """How many places along the shot another frame lies."""
+        return self._place[other] - self._place[frame]
+
     def needs_guide(self) -> bool:
         """Whether any method starts from the artist's guides."""
         return any(read.layer == "guide" for method in self.methods.values() for read in method.reads)

@@ -1,4 +1,4 @@
-"""Layers on their way to the cache: handed on at once, written behind."""
+"""Layers on their way to the cache and back: handed on at once, written behind, read ahead."""
 
 from __future__ import annotations
 
@@ -22,24 +22,31 @@ WRITES_WAITING = 4
 class Shelf:
     """What is put here must be quantised already: it is handed on as it will be read back.
 
-    Used from one thread; writes happen in others. An error of a write is raised by the next call.
+    Used from one thread; reads ahead and writes happen in others. An error of a write is raised by the next call.
     """
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
         self._kept: OrderedDict[str, Layer] = OrderedDict()
         self._writes: dict[str, Future[None]] = {}
-        self._pool = ThreadPoolExecutor(WRITES_AT_ONCE, thread_name_prefix="write-behind")
+        self._reads: dict[str, Future[Layer | None]] = {}
+        self._pool = ThreadPoolExecutor(WRITES_AT_ONCE, thread_name_prefix="shelf")
 
     def get(self, key: str) -> Layer | None:
         """The layer, from memory or from the cache (verified); None where there is none."""
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        found = self._cache.get(key)
+        ahead = self._reads.pop(key, None)
+        found = ahead.result() if ahead else self._cache.get(key)
         if found is not None:
             self._keep(key, found)
         return found
+
+    def read_ahead(self, key: str) -> None:
+        """Begins to read what is on disk and wanted next, while the frame before is being handed on."""
+        if key not in self._kept and key not in self._reads:
+            self._reads[key] = self._pool.submit(self._cache.get, key)
 
     def put(self, key: str, layer: Layer, half: Collection[str]) -> None:
         self._keep(key, layer)
@@ -58,6 +65,11 @@ class Shelf:
         """A snapshot that is on disk; None where there is none."""
         return self._cache.get_state(key)
 
+    def let_go(self, key: str) -> None:
+        """Forgets a layer that nobody will ask for again, so that the next one has its memory."""
+        self.stored(key)
+        self._kept.pop(key, None)
+
     def stored(self, key: str) -> None:
         """Waits until a layer is on disk."""
         if key in self._writes:
@@ -65,6 +77,7 @@ class Shelf:
 
     def flush(self, *, quietly: bool = False) -> None:
         """Waits for all writes. quietly: leaves their errors, because another one is on its way."""
+        self._reads.clear()
         writes, self._writes = self._writes, {}
         for write in writes.values():
             if quietly:

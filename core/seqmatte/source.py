@@ -23,8 +23,8 @@ from seqmatte.errors import GuideError, PlateError, SeqmatteError, ShotError
 from seqmatte.layer import Header, Layer, Pixels
 from seqmatte.placement import around, guide_on_plate, on_canvas
 
-# Pictures kept in memory, for neighbouring frames and for both spaces of one.
-KEPT_BYTES = 512 << 20
+# Pictures kept for neighbouring frames and for both spaces of one: up to so many bytes, and so many of any size.
+KEPT_BYTES, KEPT_PICTURES = 512 << 20, 8
 # Frames from which the shot's encoding is chosen, and the share of their pixels: every n-th row and column.
 SAMPLED_FRAMES = 3
 SAMPLED_EVERY = 4
@@ -246,7 +246,7 @@ class _Pictures:
         with self._lock:
             self._found[key] = made
             self._reading.pop(key, None)
-            while len(self._found) > 2 and sum(f.pixels.nbytes for f in self._found.values()) > self._limit:
+            while len(self._found) > KEPT_PICTURES and sum(f.pixels.nbytes for f in self._found.values()) > self._limit:
                 self._found.popitem(last=False)
 
 

@@ -35,7 +35,8 @@ class Flag(Protocol):
 class Walker:
     """Makes the layers of a plan. sources: plate and guides. shelf: where layers are found and put.
 
-    steps: method steps taken so far. cancelled: looked at before every step. watch: told where the time goes.
+    steps: method steps taken so far. looked_at: pictures of the shot's files that they saw, as (layer, frame, space).
+    cancelled: looked at before every step. watch: told where the time goes.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Walker:
         cancelled: Flag | None,
     ) -> None:
         self.steps = 0
+        self.looked_at: set[tuple[str, int, str | None]] = set()
         self._plan, self._sources, self._shelf = plan, sources, shelf
         self._device, self._opened = device, opened
         self._watch, self._cancelled = watch, cancelled
@@ -129,6 +131,7 @@ class Walker:
     def _input(self, read: Read, frame: int) -> Layer | None:
         with self._watch.stage("read" if read.layer in SOURCES else "engine"):
             if read.layer in SOURCES:
+                self.looked_at.add((read.layer, frame, read.space))
                 return self._sources.layer(read.layer, frame, read.space)
             return self.layer(read.layer, frame)
 

@@ -172,11 +172,21 @@ def test_many_threads_asking_at_once_read_a_file_once(tiny_shot, digests, monkey
 
 def test_memory_stays_bounded_whatever_is_asked(tiny_shot, digests, monkeypatch):
     monkeypatch.setattr(source, "KEPT_BYTES", 5 * 48 * 64 * 3 * 4)
+    monkeypatch.setattr(source, "KEPT_PICTURES", 2)
     reader = Source(tiny_shot.shot(), digests)
     for frame in tiny_shot.frames:
         reader.layer("plate", frame, "scene")
     assert 5 == len(reader._pictures._found)
     assert ("plate", 12, "scene") in reader._pictures._found
+
+
+def test_of_large_pictures_as_many_are_kept_as_a_frame_looks_at(tiny_shot, digests, monkeypatch):
+    monkeypatch.setattr(source, "KEPT_BYTES", 1)
+    monkeypatch.setattr(source, "KEPT_PICTURES", 4)
+    reader = Source(tiny_shot.shot(), digests)
+    for frame in tiny_shot.frames:
+        reader.layer("plate", frame, "scene")
+    assert 4 == len(reader._pictures._found)
 
 
 def test_a_prefetched_error_waits_for_whoever_asks(tiny_shot, digests):

@@ -1,0 +1,60 @@
+"""What an engine reads before it is asked for: a walk's plates, and results that are cached already."""
+
+import threading
+
+import pytest
+
+from seqmatte.cache import Cache
+from seqmatte.engine import Engine
+from seqmatte.source import Source
+
+
+@pytest.fixture
+def shot(tiny_shot):
+    return tiny_shot.shot(1, recipe="flow-closed-form")
+
+
+def test_each_frame_asks_ahead_for_the_plates_that_the_one_before_it_looked_at_one_further(
+    shot, tiny_shot, tmp_path, monkeypatch
+):
+    asked, done = {}, []
+    prefetch = Source.prefetch
+    monkeypatch.setattr(
+        Source, "prefetch", lambda self, *read: (asked.setdefault(len(done), set()).add(read), prefetch(self, *read))
+    )
+    for result in Engine(shot, Cache(tmp_path)).render():
+        done.append(result.frame)
+    # Frame 4 is being made, 3 is done: what 3 looked at (itself, and 3 and 6 frames on) is asked for for 5.
+    wanted = set().union(*(reads for count, reads in asked.items() if count <= 4))
+    assert {("plate", frame, "encoded") for frame in (2, 5, 8, 11)} <= wanted
+    assert ("plate", 5, "scene") in wanted
+    last = tiny_shot.frames[-1]
+    assert all(1 <= frame <= last for reads in asked.values() for _, frame, _ in reads)
+
+
+def test_a_cached_frame_is_read_while_the_one_before_it_is_handed_on_and_is_the_same(shot, tmp_path, monkeypatch):
+    first = [(result.key, result.confidence) for result in Engine(shot, Cache(tmp_path)).render()]
+    readers, get = [], Cache.get
+    monkeypatch.setattr(
+        Cache, "get", lambda self, key: (readers.append(threading.current_thread().name), get(self, key))[1]
+    )
+    again = [(result.key, result.confidence) for result in Engine(shot, Cache(tmp_path)).render()]
+    assert again == first
+    assert len(readers) == len(first)
+    assert sum(not name.startswith("shelf") for name in readers) == 1  # the first, which nothing comes before
+
+
+def test_a_cached_frame_that_is_damaged_is_made_again_though_it_was_read_ahead(shot, tmp_path):
+    cache = Cache(tmp_path)
+    paths = [cache.path(result.key) for result in Engine(shot, cache).render()]
+    whole = paths[3].read_bytes()
+    paths[3].write_bytes(whole[:-50])
+    steps = [result.steps for result in Engine(shot, cache).render()]
+    assert [count > 0 for count in steps] == [index == 3 for index in range(len(paths))]
+    assert paths[3].read_bytes() == whole
+
+
+def test_a_finished_frame_is_not_kept_in_memory(shot, tmp_path):
+    engine = Engine(shot, Cache(tmp_path))
+    keys = {result.key for result in engine.render()}
+    assert not keys & set(engine._shelf._kept)
