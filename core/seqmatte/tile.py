@@ -14,14 +14,16 @@ Run = Callable[[slice, slice], Tensor]
 @dataclass(frozen=True)
 class Tiling:
     """size: pixels a side, 0 for the whole frame at once. overlap: pixels that neighbours share. margin: how many of
-    these, at either side, are seen but not believed.
+    these, at either side, are seen but not believed; all that a network's answer depends on where it is not 0.
 
-    Tiles begin at multiples of size - overlap, so that a network's grid lies the same in all of them.
+    Tiles begin at multiples of size - overlap, so that a network's grid lies the same in all of them. Where there is a
+    margin, what lies further than that from all wanted pixels is left out, in steps of `stride`.
     """
 
     size: int = 0
     overlap: int = 0
     margin: int = 0
+    stride: int = 16
 
     def __post_init__(self) -> None:
         if self.size and not 2 * self.margin <= self.overlap < self.size:
@@ -42,7 +44,7 @@ def tiled(tiling: Tiling, wanted: Tensor, run: Run) -> Tensor:
     """
     height, width = wanted.shape
     whole = (slice(0, height), slice(0, width))
-    places = list(_places(tiling, height, width))
+    places = list(_places(tiling, _region(tiling, wanted)))
     if places == [whole]:
         return run(*whole)
     total: Tensor | None = None
@@ -61,10 +63,29 @@ def tiled(tiling: Tiling, wanted: Tensor, run: Run) -> Tensor:
     return total / weight.clamp_min(1e-6)
 
 
-def _places(tiling: Tiling, height: int, width: int) -> Iterator[tuple[slice, slice]]:
-    for top, bottom in tiling.cuts(height):
-        for left, right in tiling.cuts(width):
-            yield slice(top, bottom), slice(left, right)
+def _region(tiling: Tiling, wanted: Tensor) -> tuple[slice, slice]:
+    """The rows and columns that answers for the wanted pixels depend on."""
+    rows, columns = (_about(tiling, wanted.any(side)) for side in (1, 0))
+    return rows, columns
+
+
+def _about(tiling: Tiling, line: Tensor) -> slice:
+    places = line.nonzero()
+    if not tiling.margin or not len(places):
+        return slice(0, len(line))
+    first, last = int(places[0]), int(places[-1])
+    start = max(first - tiling.margin, 0) // tiling.stride * tiling.stride
+    return slice(start, min(last + 1 + tiling.margin, len(line)))
+
+
+def _places(tiling: Tiling, region: tuple[slice, slice]) -> Iterator[tuple[slice, slice]]:
+    rows, columns = region
+    for top, bottom in tiling.cuts(rows.stop - rows.start):
+        for left, right in tiling.cuts(columns.stop - columns.start):
+            yield (
+                slice(rows.start + top, rows.start + bottom),
+                slice(columns.start + left, columns.start + right),
+            )
 
 
 def _ramp(tiling: Tiling, place: slice, length: int, like: Tensor) -> Tensor:

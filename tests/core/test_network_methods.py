@@ -234,6 +234,23 @@ def test_no_piece_of_a_4k_frame_is_larger_than_a_tile():
     torch.testing.assert_close(made[0][wanted], torch.ones(int(wanted.sum())), atol=1e-5, rtol=0)
 
 
+def test_a_network_with_a_margin_looks_only_about_what_is_wanted_and_gives_the_same_there():
+    picture, places = torch.rand(1, 1, 480, 640), []
+    kernel = torch.ones(1, 1, 33, 33) / 33**2
+
+    def run(rows, columns):
+        places.append((rows, columns))
+        return torch.nn.functional.conv2d(picture[..., rows, columns], kernel, padding=16)[0]
+
+    wanted = torch.zeros(480, 640, dtype=torch.bool)
+    wanted[101:140, 590:620] = True
+    made = tiled(Tiling(256, overlap=96, margin=48, stride=32), wanted, run)
+    assert places == [(slice(32, 188), slice(512, 640))]
+    whole = torch.nn.functional.conv2d(picture, kernel, padding=16)[0]
+    torch.testing.assert_close(made[:, wanted], whole[:, wanted])
+    assert made.shape == whole.shape
+
+
 def test_tiles_that_would_not_get_on_are_refused():
     with pytest.raises(ValueError, match="tiles of 64 cannot share 64 pixels"):
         Tiling(64, overlap=64)

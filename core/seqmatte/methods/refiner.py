@@ -54,11 +54,11 @@ class Refiner(Networked):
 
     Neighbouring frames' alphas are carried here along optical flow and weighed too; what comes of it is snapped to the
     plate's edges. What an artist's trimap or alpha is sure of stays. For the network each pixel depends on what is near
-    it alone, so tiles that share twice its margin give what the whole frame gives.
+    it alone, so it looks only about what may change, and tiles that share twice its margin give what the frame gives.
     """
 
     name: ClassVar[str] = "refiner"
-    version: ClassVar[int] = 11
+    version: ClassVar[int] = 12
     network: ClassVar[str] = "refiner"
     Params: ClassVar[type] = RefinerParams
 
@@ -102,17 +102,17 @@ class Refiner(Networked):
     def _weighed(self, opinions: Mapping[str, Plane]) -> Plane:
         import torch
 
-        from seqmatte.networks.refiner import MARGIN
+        from seqmatte.networks.refiner import MARGIN, STRIDE
         from seqmatte.tile import Tiling, tiled
 
         inputs = {name: torch.from_numpy(x).to(self.runner.device)[None] for name, x in opinions.items()}
 
         def run(rows: slice, columns: slice) -> Tensor:
             size = (rows.stop - rows.start, columns.stop - columns.start)
-            cut = {name: enlarged(x[..., rows, columns], 16) for name, x in inputs.items()}
+            cut = {name: enlarged(x[..., rows, columns], STRIDE) for name, x in inputs.items()}
             return self.runner.run("step", cut)["refined"][0, :, : size[0], : size[1]]
 
-        tiling = Tiling(self.params.tile // 16 * 16, overlap=2 * MARGIN, margin=MARGIN)
+        tiling = Tiling(self.params.tile // STRIDE * STRIDE, overlap=2 * MARGIN, margin=MARGIN, stride=STRIDE)
         with torch.inference_mode():
             return np.asarray(tiled(tiling, inputs["free"][0, 0] > 0, run)[0].cpu().numpy(), np.float32)
 
