@@ -1,30 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Jobs on their way and the one worker that they share.
 
-A job is a generator that gives way whenever it would wait. `pump` moves every job on; a timer calls it where an
-artist sits, a loop calls it in scripts and tests. Threads read pipes and never touch bpy.
+`pump` moves every job on; a timer calls it where an artist sits, a loop calls it in scripts and tests.
 """
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Generator
 
 import bpy
 
-from . import delivery, export, node, record, scene, task
-from .record import Record
-from .seqlink import FrameRange, Shot, settings
-from .seqlink.call import Call, WorkerError
+from . import export, record, scene, task
+from .job import Job, finish, steps
+from .seqlink import settings
+from .seqlink.call import WorkerError
 from .seqlink.client import Worker
 
 TICK = 0.2
-RELOAD_EVERY = 1.0
-FARM_TASK = 16
 
 # What stops a job with a sentence instead of a traceback.
 PROBLEMS = (
@@ -35,26 +28,6 @@ PROBLEMS = (
     OSError,
     ValueError,
 )
-
-
-@dataclass
-class Job:
-    """One press of Solve or Check. phase: exporting, starting, solving, then how it ended."""
-
-    work: task.Task
-    phase: str = "exporting"
-    done: int = 0
-    total: int = 0
-    frame: int | None = None
-    seconds_left: float | None = None
-    warning: str = ""
-    cancelled: bool = False
-    record: Record = field(default_factory=Record)
-    steps: Iterator[None] = field(default_factory=lambda: iter(()))
-
-    @property
-    def over(self) -> bool:
-        return self.phase in ("ready", "checked", "written", "cancelled", "failed")
 
 
 _jobs: dict[str, Job] = {}
@@ -73,10 +46,10 @@ def running(uid: str) -> bool:
 
 def start(work: task.Task) -> Job:
     """Begins a job; what it does happens in `pump`."""
-    job = Job(work)
+    job = Job(work, worker)
     job.record = record.read(work.folder)
     job.record.message = ""
-    job.steps = _steps(job)
+    job.steps = steps(job)
     _jobs[work.uid] = job
     if not bpy.app.background and not bpy.app.timers.is_registered(_tick):
         bpy.app.timers.register(_tick, first_interval=TICK)
@@ -164,166 +137,4 @@ def _end(job: Job, problem: Exception) -> None:
         job.record.message = str(problem)
         if isinstance(frame, int):
             job.record.failed[frame] = str(problem)
-    _finish(job, "cancelled" if cancelled else "failed")
-
-
-def _finish(job: Job, outcome: str) -> None:
-    job.phase = job.record.outcome = outcome
-    with contextlib.suppress(OSError):  # where the folder cannot be written, the job has already said so
-        record.write(job.work.folder, job.record)
-    group = node.find(job.work.uid)
-    if group is not None:
-        node.reload(group)
-
-
-def _steps(job: Job) -> Iterator[None]:
-    """One job from the artist's node to results in its folder. Raises one of PROBLEMS."""
-    work = job.work
-    exported: dict[str, dict[int, str]] = {"plate": {}, "mask": work.given}
-    job.total = len(work.wanted)
-    for source, frame, path in work.exported():
-        if job.cancelled:
-            raise WorkerError("cancelled")
-        if path:
-            exported[source][frame] = path
-            job.done, job.frame = job.done + 1, frame
-        yield
-    shot = work.shot(exported["mask"])
-    job.record.note, job.record.shift = work.plate_note, work.plate.shift
-    if work.kind == "solve":
-        yield from _solve(job, shot, exported["mask"])
-    else:
-        yield from _check(job, shot, exported["mask"])
-
-
-def _solve(job: Job, shot: Shot, guides: dict[int, str]) -> Iterator[None]:
-    """Computes what is asked, and brings in other finished frames that an edit changed and the cache knows.
-
-    A finished frame that is neither is stale, and stays so when the job is cancelled or asked for less.
-    """
-    shift = job.work.plate.shift
-    cached, missing, _ = yield from _status(job, shot)
-    _begin(job, shot, guides)
-    delivery.mark_stale(job.record, missing)
-    asked = FrameRange(frame + shift for frame in job.work.asked)
-    yield from _render(job, shot, asked | (cached & job.record.confidence))
-    _finish(job, "ready")
-
-
-def _check(job: Job, shot: Shot, guides: dict[int, str]) -> Iterator[None]:
-    """Brings in what is cached, and says which finished frames no longer fit. Computes nothing."""
-    before = job.record.guides
-    shift = job.work.plate.shift
-    changed = [frame for frame, path in guides.items() if before.get(frame + shift) != export.file_digest(path)]
-    job.record.changed = str(FrameRange(changed)) if changed else ""
-    cached, missing, tasks = yield from _status(job, shot)
-    delivery.mark_stale(job.record, missing)
-    if job.work.kind == "farm":
-        return _hand_over(job, shot, guides, tasks, cached)
-    if cached and job.record.shot:
-        yield from _render(job, shot, cached)
-    _finish(job, "checked")
-
-
-def _status(job: Job, shot: Shot) -> Generator[None, None, tuple[FrameRange, FrameRange, list[FrameRange]]]:
-    """What is cached, what is missing, and the tasks that would compute it. No pixels are."""
-    call = yield from _sent(job, "status", {"shot": shot.to_dict()})
-    yield from _awaited(job, call)
-    answer = call.result()
-    tasks = [FrameRange.parse(text) for text in answer["tasks"]]
-    return _frames(answer["cached"]), _frames(answer["missing"]), tasks
-
-
-def _hand_over(job: Job, shot: Shot, guides: dict[int, str], tasks: list[FrameRange], cached: FrameRange) -> None:
-    """Writes the job for a farm, which then makes the frames of the tasks instead of us."""
-    shared = settings.load().cache
-    if not shared:  # the farm cannot see what is cached here
-        tasks = tasks + [cached[at : at + FARM_TASK] for at in range(0, len(cached), FARM_TASK)]
-    _begin(job, shot, guides)
-    job.work.write_farm_job(shot, tasks, shared)
-    delivery.give_away(job.record, FrameRange(frame for each in tasks for frame in each))
-    _finish(job, "written")
-
-
-def _frames(text: str) -> FrameRange:
-    return FrameRange.parse(text) if text else FrameRange()
-
-
-def _begin(job: Job, shot: Shot, guides: dict[int, str]) -> None:
-    """Writes down what is solved, and points the node at it."""
-    shift = job.work.plate.shift
-    delivery.begin(job.record, job.work.folder, shot, {frame + shift: path for frame, path in guides.items()})
-    group = node.find(job.work.uid)
-    if group is not None:
-        node.show(group, job.work.frames, shift)
-
-
-def _render(job: Job, shot: Shot, frames: FrameRange) -> Iterator[None]:
-    call = yield from _sent(job, "render", {"shot": shot.to_dict(), "frames": str(frames)})
-    job.phase, job.done, job.total = "solving", 0, len(frames)
-    yield from _awaited(job, call)
-    call.result()
-
-
-def _sent(job: Job, method: str, params: dict[str, Any]) -> Generator[None, None, Call]:
-    """Sends a request from a thread, since starting an engine takes seconds; gives the Call."""
-    job.phase = "starting"
-    line = worker()
-    answer: list[Call | WorkerError] = []
-
-    def send() -> None:
-        try:
-            answer.append(line.send(method, params))
-        except WorkerError as error:
-            answer.append(error)
-
-    thread = threading.Thread(target=send, daemon=True)
-    thread.start()
-    while thread.is_alive():
-        yield
-    sent = answer[0]
-    if isinstance(sent, WorkerError):
-        raise sent
-    return sent
-
-
-def _awaited(job: Job, call: Call) -> Iterator[None]:
-    """Takes events until the answer is there."""
-    asked_to_stop, shown = False, time.monotonic()
-    try:
-        while True:
-            for event in call.poll():
-                _take(job, event.method, event.params)
-            if call.done:
-                return
-            if job.cancelled and not asked_to_stop:
-                call.cancel()
-                asked_to_stop = True
-            if time.monotonic() - shown > RELOAD_EVERY:
-                _show(job)
-                shown = time.monotonic()
-            yield
-    finally:
-        call.cancel()
-
-
-def _take(job: Job, event: str, params: dict[str, Any]) -> None:
-    if event == "frame":
-        job.frame = int(params["frame"])
-        confidence = float(params.get("confidence", 1.0))
-        delivery.take(job.record, job.work.results, job.frame, str(params["path"]), confidence)
-    elif event == "progress":
-        job.done, job.total = int(params["done"]), int(params["total"])
-        job.seconds_left = params.get("eta")
-    elif event == "warning":
-        job.warning = str(params["message"])
-
-
-def _show(job: Job) -> None:
-    """Lets the artist see frames as they arrive."""
-    record.write(job.work.folder, job.record)
-    group = node.find(job.work.uid)
-    if group is None:
-        job.cancelled = True
-    else:
-        node.reload(group)
+    finish(job, "cancelled" if cancelled else "failed")

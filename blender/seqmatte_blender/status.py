@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import node, record, session
+from .job import Job
 from .record import Record
 from .seqlink import FrameRange
 
@@ -145,7 +146,7 @@ def _was_shown(group: Any) -> bool:
     return bool(group.nodes[node.RESULT].frame_duration > 1)
 
 
-def _line(job: session.Job) -> str:
+def _line(job: Job) -> str:
     parts = [f"{job.done}/{job.total}"]
     if job.frame is not None:
         parts.append(f"frame {job.frame - (job.work.plate.shift if job.phase == 'solving' else 0)}")
