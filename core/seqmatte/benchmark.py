@@ -116,13 +116,13 @@ def measure(asked: Asked, folder: Path, device: Device) -> Timing:
 
 def _rvm(asked: Asked, shot: Shot) -> float | None:
     """Seconds a frame of RVM's bare network at the same size and in the same runtime; None for a recipe without any."""
-    from seqmatte import network_benchmark, recipe
+    from seqmatte import network_benchmark, network_timing, recipe
     from seqmatte.methods.networked import Networked
 
     if not any(issubclass(recipe.method_class(name), Networked) for name in recipe.resolve(shot).methods):
         return None
     size = (asked.height, asked.width)
-    wanted = network_benchmark.Asked(("rvm",), (size,), asked.device)
+    wanted = network_timing.Asked(("rvm",), (size,), asked.device)
     (rate,) = network_benchmark.column("rvm", asked.runtime, "float32", wanted)
     return None if isinstance(rate, str) else 1 / rate
 

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .errors import SeqmatteError
-from .metrics import (
+from seqmatte.errors import SeqmatteError
+from seqmatte.metrics import (
     Alpha,
     Flow,
     Region,

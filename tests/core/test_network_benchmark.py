@@ -8,9 +8,10 @@ import pytest
 
 from seqmatte import cli
 from seqmatte import network_benchmark as bench
+from seqmatte import network_timing as timing
 from shots import source_environment
 
-SMALL = bench.Asked(("refiner",), ((64, 64), (48, 80)), "cpu", "cpu", 120)
+SMALL = timing.Asked(("refiner",), ((64, 64), (48, 80)), "cpu", "cpu", 120)
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,7 @@ def heard(*told, sizes=((8, 8), (9, 9)), limit=0.05):
     lines = queue.Queue()
     for text in told:
         lines.put(text)
-    return bench._heard(lines, bench.Asked(sizes=sizes, limit=limit))
+    return bench._heard(lines, timing.Asked(sizes=sizes, limit=limit))
 
 
 def test_what_a_process_told_before_it_was_stopped_is_kept():
@@ -46,13 +47,13 @@ def test_what_a_process_told_before_it_was_stopped_is_kept():
     [("hstsg-compact", "torch", "fast"), ("rvm", "torch", "float32"), ("refiner", "onnx", "float32")],
 )
 def test_a_network_tells_its_first_frame_and_its_rate(name, runtime, precision, capsys):
-    bench.tell(name, runtime, precision, replace(SMALL, sizes=((64, 96),)))
+    timing.tell(name, runtime, precision, replace(SMALL, sizes=((64, 96),)))
     told = [text.split()[0] for text in capsys.readouterr().out.splitlines()]
     assert told == ["ready", "first", "rate"]
 
 
 def test_the_method_and_the_bare_network_are_timed_on_the_same_frames():
-    found = bench.compared((64, 96), SMALL, pairs=3)
+    found = timing.compared((64, 96), SMALL, pairs=3)
     assert found["method"] > 0
     assert found["bare"] > 0
     assert found["share"] > -1

@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
 def _networks(args: argparse.Namespace) -> None:
     """Each row as it is measured."""
     from seqmatte import network_benchmark as bench
+    from seqmatte.network_timing import Asked
 
     names = tuple(name for name in args.networks.split(",") if name)
     _refuse_strange(names)
@@ -74,7 +75,7 @@ def _networks(args: argparse.Namespace) -> None:
     known = [json.loads(text) for text in _lines(args.keep)]
     if not args.json:
         print(bench.head(), flush=True)
-    for row in bench.measure(bench.Asked(names, sizes, args.device, args.clock, args.limit), known):
+    for row in bench.measure(Asked(names, sizes, args.device, args.clock, args.limit), known):
         print(json.dumps(row) if args.json else bench.line(row), flush=True)
         if args.keep and row not in known:
             with args.keep.open("a", encoding="utf-8") as kept:
