@@ -20,7 +20,6 @@ from .seqlink.call import Call, WorkerError
 from .seqlink.client import Worker
 
 RELOAD_EVERY = 1.0
-FARM_TASK = 16
 
 
 @dataclass
@@ -94,32 +93,29 @@ def _check(job: Job, shot: Shot, guides: dict[int, str]) -> Iterator[None]:
     shift = job.work.plate.shift
     changed = [frame for frame, path in guides.items() if before.get(frame + shift) != export.file_digest(path)]
     job.record.changed = str(FrameRange(changed)) if changed else ""
-    cached, missing, tasks = yield from _status(job, shot)
+    cached, missing, spans = yield from _status(job, shot)
     delivery.mark_stale(job.record, missing)
     if job.work.kind == "farm":
-        return _hand_over(job, shot, guides, tasks, cached)
+        return _hand_over(job, shot, guides, spans)
     if cached and job.record.shot:
         yield from _render(job, shot, cached)
     finish(job, "checked")
 
 
 def _status(job: Job, shot: Shot) -> Generator[None, None, tuple[FrameRange, FrameRange, list[FrameRange]]]:
-    """What is cached, what is missing, and the tasks that would compute it. No pixels are."""
+    """What is cached, what is missing, and the runs of frames that belong together. No pixels are computed."""
     call = yield from _sent(job, "status", {"shot": shot.to_dict()})
     yield from _awaited(job, call)
     answer = call.result()
-    tasks = [FrameRange.parse(text) for text in answer["tasks"]]
-    return _frames(answer["cached"]), _frames(answer["missing"]), tasks
+    spans = [FrameRange.parse(text) for text in answer["spans"]]
+    return _frames(answer["cached"]), _frames(answer["missing"]), spans
 
 
-def _hand_over(job: Job, shot: Shot, guides: dict[int, str], tasks: list[FrameRange], cached: FrameRange) -> None:
-    """Writes the job for a farm, which then makes the frames of the tasks instead of us."""
-    shared = settings.load().cache
-    if not shared:  # the farm cannot see what is cached here
-        tasks = tasks + [cached[at : at + FARM_TASK] for at in range(0, len(cached), FARM_TASK)]
+def _hand_over(job: Job, shot: Shot, guides: dict[int, str], spans: list[FrameRange]) -> None:
+    """Writes the job for a farm, which then makes every frame instead of us; one that its cache has costs a copy."""
     _begin(job, shot, guides)
-    job.work.write_farm_job(shot, tasks, shared)
-    delivery.give_away(job.record, FrameRange(frame for each in tasks for frame in each))
+    job.work.write_farm_job(shot, spans, settings.load().cache)
+    delivery.give_away(job.record, shot.frames)
     finish(job, "written")
 
 
@@ -188,7 +184,7 @@ def _awaited(job: Job, call: Call) -> Iterator[None]:
 def _take(job: Job, event: str, params: dict[str, Any]) -> None:
     if event == "frame":
         job.frame = int(params["frame"])
-        confidence = float(params.get("confidence", 1.0))
+        confidence = float(params.get("confidence") or 0.0)
         delivery.take(job.record, job.work.results, job.frame, str(params["path"]), confidence)
     elif event == "progress":
         job.done, job.total = int(params["done"]), int(params["total"])

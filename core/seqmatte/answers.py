@@ -69,7 +69,7 @@ class Answers:
             "spans": list(spans),
         }
         if params.get("before") is not None:
-            answer["reached"] = str(_reached(self._engines({**params, "shot": params["before"]}), engines))
+            answer["reached"] = str(_reached(self._earlier(params), engines))
         if params.get("have") is not None:
             answer["stale"] = str(_stale(engines[0], params["have"]))
         return answer
@@ -104,6 +104,11 @@ class Answers:
         self.__dict__.pop("_opened", None)
         if "torch" in sys.modules and sys.modules["torch"].cuda.is_available():
             sys.modules["torch"].cuda.empty_cache()
+
+    def _earlier(self, params: Mapping[str, Any]) -> list[Engine]:
+        """Of the Shot as it was, for those of the subjects asked for that it had."""
+        before = {**params, "shot": params["before"]}
+        return [] if _subject(params) not in (None, *_shot(before).subjects()) else self._engines(before)
 
     def _engines(
         self,

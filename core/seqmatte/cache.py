@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqmatte import exr
+from seqmatte import exr, whole_file
 from seqmatte.errors import CacheError, OutputError, PlateError
 from seqmatte.keys import home
 from seqmatte.layer import Layer
@@ -106,7 +106,7 @@ class Cache:
         packed = _packed(arrays)
         self._make_folder(path.parent)
         try:
-            _write_whole(path, packed + hashlib.sha256(packed).digest())
+            whole_file.write(path, packed + hashlib.sha256(packed).digest())
         except OSError as error:
             raise CacheError(f"the cache cannot be written: {error}", path=path) from error
 
@@ -142,7 +142,7 @@ class Cache:
                 break
             if path.stem in spared or found.st_mtime >= started:
                 continue
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # gone, or a colleague's, or open on Windows
                 path.unlink()
                 freed += found.st_size
         return freed
@@ -206,7 +206,7 @@ class Lease:
         self._renewed = time.monotonic()
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-            _write_whole(self._path, json.dumps({"started": time.time(), "keys": keys}).encode())
+            whole_file.write(self._path, json.dumps({"started": time.time(), "keys": keys}).encode())
 
     def renew(self) -> None:
         """Says that the job still runs. Cheap: touches a file at most twice a minute."""
@@ -239,20 +239,6 @@ def _packed(arrays: Arrays) -> bytes:
             np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
             file.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
     return buffer.getvalue()
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """The whole file or none of it: a temporary name in the same folder, then a rename."""
-    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{time.monotonic_ns()}")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _touch(path: Path) -> None:

@@ -64,8 +64,8 @@ class PlateColour:
 
     @property
     def identity(self) -> str:
-        """Changes when any number that comes out of here may change: part of every cache key."""
-        return f"{self.config.getCacheID()} | {self.space} | {self.scene}"
+        """Changes when any number or tag that comes out of here may change: part of every cache key."""
+        return f"{self.config.getCacheID()} | {self.space} | {self.scene} | {'tagged' if self.tagged else 'told'}"
 
     @property
     def is_linear(self) -> bool:

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from seqmatte import whole_file
 from seqmatte.colour import PlateColour
 from seqmatte.errors import OutputError
-from seqmatte.exr import temporary_name
 from seqmatte.layer import Layer, Pixels
 
 _GAP = 6
@@ -88,10 +88,7 @@ def _bordered(sheet: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 def _write_png(path: Path, picture: npt.NDArray[np.uint8]) -> None:
     _, packed = cv2.imencode(".png", picture[:, :, ::-1])
-    temporary = Path(temporary_name(str(path)))
     try:
-        temporary.write_bytes(packed.tobytes())
-        os.replace(temporary, path)
+        whole_file.write(path, packed.tobytes())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise OutputError(f"the contact sheet cannot be written: {error.strerror}", path=path) from error

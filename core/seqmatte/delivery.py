@@ -5,12 +5,11 @@ from __future__ import annotations
 import filecmp
 import os
 import shutil
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqlink import FramePath
-from seqmatte import exr
+from seqmatte import exr, whole_file
 from seqmatte.errors import OutputError
 from seqmatte.layer import single
 
@@ -42,34 +41,21 @@ def place_of(out: FramePath, subject: str, subjects: tuple[str, ...]) -> FramePa
 
 
 def write_confidence(engine: Engine, result: Result, out: FramePath) -> str:
-    """Writes the frame's confidence map, one channel "Y", 0..1, in the plate's windows; gives the place."""
+    """Writes the frame's confidence map, one channel "Y", 0..1, in the plate's windows; gives the place.
+
+    Raises OutputError.
+    """
     alpha = engine.layer("alpha", result.frame)
     target = place_of(out, result.subject, engine.shot.subjects()).path(result.frame)
-    os.makedirs(os.path.dirname(os.path.abspath(target)), exist_ok=True)
-    exr.write(
-        target, single(alpha["confidence"], "Y", confidence=result.confidence).with_header(alpha.header), half=("Y",)
-    )
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(target)), exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the map cannot be written: {error}", frame=result.frame, path=target) from error
+    sure = single(alpha["confidence"], "Y", confidence=result.confidence)
+    exr.write(target, sure.with_header(alpha.header), half=("Y",))
     return target
 
 
-def write_text(path: str, text: str) -> None:
-    """A small text file, whole or not at all. Raises OutputError."""
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(f"{path}.{os.getpid()}.tmp")
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error}", path=path) from error
-
-
 def _copy(source: Path, target: Path) -> None:
-    temporary = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}.tmp")
-    try:
-        with open(source, "rb") as read, open(temporary, "wb") as written:
-            shutil.copyfileobj(read, written, 1 << 20)
-            written.flush()
-            os.fsync(written.fileno())
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file.replacing(target) as beside:
+        shutil.copyfile(source, beside)

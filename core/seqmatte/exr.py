@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
-import os
 import re
-import socket
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,6 +16,7 @@ from typing import Any
 import numpy as np
 import OpenImageIO as oiio
 
+from seqmatte import whole_file
 from seqmatte.errors import OutputError, PlateError
 from seqmatte.file_faults import plain_text, said_by, system_words, why_unreadable, why_unwritten
 from seqmatte.layer import Header, Layer, Pixels
@@ -35,7 +32,6 @@ _OF_THE_FILE = re.compile(
     r"^(oiio:|openexr:|tile|cryptomatte/|seqmatte/|seqmatte_channels$|compression$|name$|view$|multiView$|chunkCount$"
     r"|DateTime$|acesImageContainerFlag$|dwaCompressionLevel$|PixelAspectRatio$|screenWindow|preview$|planarconfig$)"
 )
-_serial = itertools.count()
 
 
 @contextlib.contextmanager
@@ -102,15 +98,11 @@ def write(
     target = str(path)
     stored = quantised(layer, half)
     _refuse_non_finite(stored, target)
-    temporary = temporary_name(target)
     try:
-        _write_file(temporary, target, stored, half, compression)
-        _replace(temporary, target)
+        with whole_file.replacing(target, "tmp.exr") as beside:
+            _write_file(str(beside), target, stored, half, compression)
     except OSError as error:
         raise OutputError(f"cannot write: {system_words(error)}", path=target) from error
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
     return stored
 
 
@@ -143,13 +135,6 @@ def pixel_digest(layer: Layer) -> str:
     digest = hashlib.sha256(repr((layer.channels, layer.pixels.shape)).encode())
     digest.update(np.ascontiguousarray(layer.pixels).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
-
-
-def temporary_name(target: str) -> str:
-    """A dot name beside the target: same file system, another one for each process, host and call."""
-    folder, name = os.path.split(target)
-    unique = f"{socket.gethostname()}.{os.getpid()}.{next(_serial)}"
-    return os.path.join(folder, f".{name}.{unique}.tmp.exr")
 
 
 def parts(source: Any) -> Iterator[tuple[int, Any]]:
@@ -227,11 +212,6 @@ def _write_file(temporary: str, target: str, layer: Layer, half: Collection[str]
     if not (written and closed):
         raise OutputError(why_unwritten(target, layer.pixels.nbytes, said or said_by(out)), path=target)
     _refuse_other_compression(temporary, target, compression)
-    descriptor = os.open(temporary, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _spec_for(layer: Layer, half: Collection[str], compression: str) -> Any:
@@ -277,15 +257,3 @@ def _refuse_other_compression(temporary: str, target: str, compression: str) -> 
         raise OutputError(
             f"compression {compression!r} is not known (it became {kept!r}); use none, zips, zip or piz", path=target
         )
-
-
-def _replace(temporary: str, target: str) -> None:
-    # Windows refuses while a reader holds the target open; readers are short.
-    for wait in (0.05, 0.2, 0.8, 2.0):
-        try:
-            return os.replace(temporary, target)
-        except PermissionError:
-            if os.name != "nt":
-                raise
-            time.sleep(wait)
-    os.replace(temporary, target)

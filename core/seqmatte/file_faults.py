@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+from seqmatte import whole_file
 from seqmatte.errors import OutputError
 
 
@@ -58,14 +58,10 @@ def write_whole(path: Path, data: bytes) -> None:
 
     Makes the folder where it is missing. Raises OutputError.
     """
-    temporary = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        whole_file.write(path, data)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise OutputError(f"cannot write: {system_words(error)}", path=path) from error
 
 

@@ -71,9 +71,8 @@ class View:
 class Method(Protocol):
     """One way to make one layer, a frame at a time. Constructed with its Params; heavy things wait for `open`.
 
-    makes: the layer's name. version: raised when its pixels change. storage: "float" or "half" per channel name for
-    channels that differ from float. A stateful method takes its past from the state, never from offset -1, because a
-    walk may run backwards.
+    makes: the layer's name. version: raised when its pixels change. A stateful method takes its past from the state,
+    never from offset -1, because a walk may run backwards.
     """
 
     name: ClassVar[str]
@@ -96,6 +95,11 @@ class Method(Protocol):
     # Methods with long spans also have these two, so that a walk resumes from a snapshot bit for bit:
     #   freeze(state) -> Frozen       arrays by name
     #   thaw(frozen) -> State
+    # And any method may have:
+    #   half: tuple of channels       stored in half precision; the others in float
+    #   mixed(one, other, share)      a layer where two walks meet, if not the pixels' mean (layer.mixed)
+    #   weights_digest: str           of the weights it uses, for its keys
+    #   needs_clean: bool             whether it cannot do without a clean plate
 
 
 def guide_kind(guide: Layer) -> str:

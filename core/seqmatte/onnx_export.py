@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqmatte import whole_file
 from seqmatte.errors import DeviceError
 from seqmatte.keys import digest, home
 
@@ -79,9 +79,8 @@ def write(part: Part, path: Path) -> None:
         program = torch.onnx.export(captured, **names, verbose=False, dynamo=True, optimize=optimize)
     assert program is not None
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.part")
-    program.save(str(temporary), external_data=False)
-    temporary.replace(path)
+    with whole_file.replacing(path) as beside:
+        program.save(str(beside), external_data=False)
 
 
 @contextlib.contextmanager

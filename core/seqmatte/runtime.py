@@ -80,7 +80,8 @@ class TorchRunner:
         graph = self._parts[part]
         with self.quietly():
             made = graph(*(inputs[name] for name in graph.inputs))
-            return {name: tensor.float() for name, tensor in zip(graph.outputs, made, strict=True)}
+            # Laid out as a state that was stored comes back, or a walk that is taken up again would round otherwise.
+            return {name: tensor.float().contiguous() for name, tensor in zip(graph.outputs, made, strict=True)}
 
     def blank(self, plate: Tensor) -> dict[str, Tensor]:
         from seqmatte.networks import graphs

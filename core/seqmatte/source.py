@@ -73,14 +73,16 @@ class Source:
         """
         if name == "guide":
             guide = self._guides.get(frame)
-            return _digest(guide.kind, self._digest_of(guide.path, frame, GuideError)) if guide else "none"
+            if not guide:
+                return "none"
+            return _digest(guide.kind, self._digest_of(guide.path, frame, GuideError), self._placed)
         pattern = self._pattern(name)
         if pattern is None:
             return "none"
         content = self._digest_of(pattern.path(frame), frame, PlateError)
         extra = str(self.encoding) if space == "encoded" else ""
-        parts = (content, self.shot.layer if name == "plate" else "", self.colour.identity, extra)
-        return _digest(*parts, *(() if self.canvas == self.header else (str(self.canvas.data),)))
+        layer = self.shot.layer if name == "plate" else ""
+        return _digest(content, layer, self.colour.identity, extra, self._placed)
 
     def prefetch(self, name: str, frame: int, space: str | None = None) -> None:
         """Reads a layer ahead of need. Its errors wait for whoever asks for it."""
@@ -133,7 +135,13 @@ class Source:
         frames = _spread(self.shot.frames, SAMPLED_FRAMES)
         paths = [self.shot.plate.path(frame) for frame in frames]
         contents = tuple(self._digest_of(p, f, PlateError) for p, f in zip(paths, frames, strict=True))
-        return _chosen((contents, self.shot.layer, self.colour.identity), lambda: self._samples(frames))
+        sampled = (contents, self.shot.layer, self.colour.identity, self._placed)
+        return _chosen(sampled, lambda: self._samples(frames))
+
+    @property
+    def _placed(self) -> str:
+        """Where pictures lie, which every frame of the shot has a say in."""
+        return f"{self.canvas.data} in {self.canvas.display}"
 
     def _pattern(self, name: str) -> FramePath | None:
         if name not in ("plate", "clean"):

@@ -16,7 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqmatte.errors import WeightsError
+from seqmatte import whole_file
+from seqmatte.errors import OutputError, WeightsError
+from seqmatte.file_faults import system_words, write_whole
 from seqmatte.keys import FileDigests, home
 from seqmatte.releases import RELEASES, forms_of
 
@@ -145,13 +147,14 @@ def add(path: str, name: str = "") -> Weights:
         raise WeightsError(_unlike(wanted or _nearest(arrays)[0], None, arrays), path=path)
     network, form = known
     slot = slot_of(network, form)
-    for old in folder().glob(f"{slot}.*"):
-        old.unlink()
+    card = {**_release_card(network, form), **_card_beside(Path(path)), "network": network, "form": form}
     place = folder() / f"{slot}{Path(path).suffix if Path(path).suffix in SUFFIXES else '.pth'}"
     _copied(Path(path), place)
-    card = {**_release_card(network, form), **_card_beside(Path(path)), "network": network, "form": form}
     card |= {"file": Path(path).name, "sha256": _digest(place)}
-    place.with_suffix(".json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(place.with_suffix(".json"), (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode())
+    for old in folder().glob(f"{slot}.*"):
+        if old.suffix in set(SUFFIXES) - {place.suffix}:
+            old.unlink()
     return Weights(network, str(place), str(card["sha256"]), card)
 
 
@@ -201,10 +204,13 @@ def _release_card(network: str, form: str) -> dict[str, Any]:
 
 
 def _copied(path: Path, place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    temporary = place.with_suffix(f".{os.getpid()}.part")
-    shutil.copyfile(path, temporary)
-    temporary.replace(place)
+    """Also where the two are one file. Raises OutputError."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file.replacing(place) as beside:
+            shutil.copyfile(path, beside)
+    except OSError as error:
+        raise OutputError(f"the weights cannot be copied: {system_words(error)}", path=place) from error
 
 
 def _plain(path: str) -> dict[Any, Any]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,8 @@ def _within_limits(tasks: list[FrameRange]) -> list[str]:
 
 
 def _references(shot: Shot) -> dict[str, Any]:
-    files = [guide.path for guide in shot.guides] + list(shot.weights.values())
+    files = [guide.path for guide in shot.guides] + _with_cards(shot.weights.values())
+    files += [shot.colour.config] if os.path.isfile(shot.colour.config) else []
     files += _files(shot.plate, shot.frames) + (_files(shot.clean, shot.frames) if shot.clean else [])
     out = os.path.dirname(str(shot.out))
     return {
@@ -91,6 +92,12 @@ def _references(shot: Shot) -> dict[str, Any]:
         "outputs": {"directories": [out]},
         "referencedPaths": [],
     }
+
+
+def _with_cards(weights: Collection[str]) -> list[str]:
+    """Weight files, and the cards beside them, which say how their mattes are meant."""
+    cards = [str(Path(path).with_suffix(".json")) for path in weights]
+    return [*weights, *(card for card in cards if os.path.isfile(card))]
 
 
 def _files(pattern: FramePath, frames: FrameRange) -> list[str]:

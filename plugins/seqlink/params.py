@@ -82,10 +82,10 @@ def _converted(kind: type, value: object, where: str) -> Any:
     if kind is str:
         return str(value)
     try:
-        made = kind(typing.cast(Any, value))
-    except (TypeError, ValueError):
+        made, exact = kind(typing.cast(Any, value)), float(typing.cast(Any, value))
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{where}: {value!r} is not {'a whole number' if kind is int else 'a number'}") from None
-    if kind is int and float(typing.cast(Any, value)) != made:
+    if kind is int and exact != made:
         raise ValueError(f"{where}: {value!r} is not a whole number")
     if made != made:
         raise ValueError(f"{where}: not a number")

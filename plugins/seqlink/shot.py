@@ -106,7 +106,7 @@ class Shot:
         for needed in ("plate", "frames"):
             if needed not in values:
                 raise ValueError(f"shot.{needed}: missing")
-        made: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
+        made: dict[str, Any] = {name: value for name, value in values.items() if value not in (None, "")}
         made["plate"] = FramePath(_text(values, "plate"))
         made["frames"] = FrameRange.parse(_text(values, "frames"))
         made["guides"] = tuple(_guide(row, i) for i, row in enumerate(_rows(values, "guides")))
@@ -115,7 +115,7 @@ class Shot:
             if values.get(name):
                 made[name] = FramePath(_text(values, name))
         for name in ("recipe", "layer", "runtime"):
-            if values.get(name) is not None:
+            if name in made:
                 made[name] = _text(values, name)
         made["params"] = {
             name: dict(_mapping(row, f"params.{name}"))

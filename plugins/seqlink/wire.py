@@ -13,7 +13,7 @@ Requests, each answered by one reply or one failure with the same id:
 Events are notifications that name the request they belong to:
 
   progress {id, done, total, eta}                   eta: seconds left, null while unknown
-  frame    {id, frame, path, key, confidence, subject}   a result lies at path
+  frame    {id, frame, path, key, confidence, subject}   a result lies at path; a confidence that is no number is null
   warning  {id, message, frame?}
   log      {message}
 

@@ -1,9 +1,13 @@
 """Adaptation to a shot: what it learns from, and that it learns."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
 
+from seqlink import FramePath
 from seqmatte import weights
 from seqmatte.cache import Cache
 from seqmatte.device import Device
@@ -202,9 +206,20 @@ def test_a_shot_document_becomes_weights_with_a_card_that_the_engine_finds(tiny_
     weights.load("hstsg-compact", found.path)
 
 
+def test_a_documents_relative_paths_are_relative_to_it(tiny_shot, tmp_path, monkeypatch):
+    shot = tiny_shot.shot(1, kind="alpha")
+    near = shot.replace(
+        plate=FramePath("plate.####.exr"), guides=(replace(shot.guides[0], path=Path(shot.guides[0].path).name),)
+    )
+    (tiny_shot.folder / "shot.json").write_text(near.to_json())
+    monkeypatch.chdir(tmp_path)
+    made = adapt_shot.adapt_shot(tiny_shot.folder / "shot.json", tmp_path / "own", 0.0, Device("cpu"), lambda _: None)
+    assert made.is_file()
+
+
 def test_a_shot_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(ShotError, match=r"nothing\.json"):
-        adapt_shot.read_shot(tmp_path / "nothing.json")
+        adapt_shot.adapt_shot(tmp_path / "nothing.json", tmp_path, 0.0, Device("cpu"))
 
 
 def test_without_a_guide_there_is_nothing_to_adapt_to(network):

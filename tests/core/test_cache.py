@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -86,6 +88,24 @@ def test_pruning_takes_the_longest_unused_first(tmp_path):
     size = cache.path(keys[0]).stat().st_size
     assert cache.prune(2 * size + 10) == pytest.approx(2 * size, abs=8)
     assert [key in cache for key in keys] == [False, False, True, True]
+
+
+def test_pruning_goes_on_past_what_it_may_not_delete(tmp_path, monkeypatch):
+    cache = Cache(tmp_path)
+    keys = [digest(i) for i in range(3)]
+    for key in keys:
+        put(cache, key)
+    unlink = Path.unlink
+
+    def refused(self, missing_ok=False):
+        if self == cache.path(keys[1]):
+            raise PermissionError("a colleague's")
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    size = cache.path(keys[0]).stat().st_size
+    assert cache.clear() == pytest.approx(2 * size, abs=8)
+    assert [key in cache for key in keys] == [False, True, False]
 
 
 def test_pruning_spares_what_a_running_job_has_leased(tmp_path):

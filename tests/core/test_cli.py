@@ -12,6 +12,7 @@ import pytest
 
 from seqlink import FramePath, Shot
 from seqmatte import cli, exr
+from seqmatte.errors import ShotError
 from shots import write_tiny_shot
 
 RECIPE = ("--recipe", "flow-closed-form")
@@ -214,3 +215,16 @@ def test_the_cache_command_counts_prunes_and_clears(guided, tmp_path, capsys):
     assert run("cache", "clear", "--cache", cache, "--json") == 0
     assert json.loads(capsys.readouterr().out)["freed"] > 0
     assert not list(cache.glob("??/*.exr"))
+
+
+def test_a_farm_job_holds_every_frame_unless_those_missing_in_a_shared_cache_are_asked_for(guided, tmp_path, capsys):
+    tiny, mask = guided
+    shot = ["--mask", mask, *RECIPE, "--out", str(tmp_path / "out" / "m.####.exr"), "--cache", str(tmp_path / "cache")]
+    assert cli.main(["matte", str(tiny.plate), *shot, "--only", "1-2"]) == 0
+    capsys.readouterr()
+    bundle = ["bundle", str(tiny.plate), *shot, "--folder", str(tmp_path / "job")]
+    for more, frames in (([], "1-12"), (["--missing"], "3-12")):
+        assert cli.main([*bundle, *more]) == 0
+        assert capsys.readouterr().out.endswith(f"1 tasks: {frames}\n")
+    assert cli.main([*bundle[:-4], "--folder", str(tmp_path / "job"), "--missing"]) == ShotError.code
+    assert "name it with --cache" in capsys.readouterr().err

@@ -200,6 +200,14 @@ def test_identity_tells_spaces_apart():
     assert 4 == len({colour.resolve(Colour(space=space), PLAIN).identity for space in spaces})
 
 
+def test_identity_tells_a_plate_by_its_own_tag_from_one_that_was_told_to_be_the_same():
+    header = chromaticities(AP1)
+    found = colour.resolve(Colour(), header)
+    told = colour.resolve(Colour(space=found.space), header)
+    assert found.tagged_as_scene(header) != told.tagged_as_scene(header)
+    assert found.identity != told.identity
+
+
 def written(folder: Path, text: str) -> str:
     path = folder / "config.ocio"
     path.write_text(text)

@@ -288,3 +288,36 @@ def test_a_data_window_that_grows_the_shots_own_changes_every_key(tmp_path, dige
     larger = Header((-8, -6, 70, 48), OVERSCAN.display, attributes=exr.read(tiny.plate.path(9)).header.attributes)
     write_picture(Path(tiny.plate.path(9)), np.ones((48, 70, 3), np.float32), ("R", "G", "B"), larger)
     assert Source(tiny.shot(), digests).key("plate", 3, "scene") != before
+
+
+def overscanned(tiny, *frames):
+    """The shot with some frames wider by 8 pixels all around, on black."""
+    wide = Header((-8, -8, tiny.header.data[2] + 16, tiny.header.data[3] + 16), tiny.header.display)
+    for frame in frames:
+        pixels = np.zeros((wide.data[3], wide.data[2], 3), np.float32)
+        pixels[8:-8, 8:-8] = exr.read(tiny.plate.path(frame), ["R", "G", "B"]).pixels
+        attributes = exr.read_header(tiny.plate.path(frame)).attributes
+        write_picture(tiny.plate.path(frame), pixels, ("R", "G", "B"), replace(wide, attributes=attributes))
+    return tiny
+
+
+@pytest.mark.parametrize("name", ["plate", "guide"])
+def test_a_picture_that_another_frames_overscan_moves_has_another_key(tmp_path, digests, name):
+    shot = overscanned(write_tiny_shot(tmp_path), 1).shot(5)
+    whole, part = (Source(shot.replace(frames=FrameRange(range(first, 13))), digests) for first in (1, 2))
+    space = "scene" if name == "plate" else None
+    assert whole.layer(name, 5, space).pixels.shape != part.layer(name, 5, space).pixels.shape
+    assert whole.key(name, 5, space) != part.key(name, 5, space)
+    again = Source(shot.replace(frames=FrameRange(range(3, 13))), digests)
+    assert part.key(name, 5, space) == again.key(name, 5, space)
+
+
+def test_the_encoding_does_not_depend_on_what_the_process_was_asked_before(tmp_path, digests, monkeypatch):
+    shot = overscanned(write_tiny_shot(tmp_path, count=5), 2).shot(1)
+
+    def encodings(*ranges):
+        monkeypatch.setattr(source, "_CHOSEN", type(source._CHOSEN)())
+        return [str(Source(shot.replace(frames=FrameRange(frames)), digests).encoding) for frames in ranges]
+
+    without, overscan = (1, 3, 5), (1, 2, 3, 5)
+    assert encodings(without, overscan) == encodings(overscan, without)[::-1]

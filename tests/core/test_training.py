@@ -143,10 +143,11 @@ def environment():
     return {**os.environ, "PYTHONPATH": f"{root / 'core'}{os.pathsep}{root / 'plugins'}", "OMP_NUM_THREADS": "1"}
 
 
-def test_two_processes_share_their_gradients_and_stay_equal(tmp_path):
-    script = tmp_path / "two.py"
+def run_by_two(folder, settings, steps):
+    """Runs a tiny course in two processes; gives what each says in the end."""
+    script = folder / "two.py"
     script.write_text(
-        "import sys, torch\n"
+        "import sys, time, torch\n"
         "from pathlib import Path\n"
         "from dataclasses import replace\n"
         "from seqmatte.networks import refiner\n"
@@ -154,24 +155,34 @@ def test_two_processes_share_their_gradients_and_stay_equal(tmp_path):
         "taught = stages.COURSES['refiner']\n"
         "shape = course.Round(64, 2, 2)\n"
         "pool = course.Pool((shape,), 2)\n"
-        "stage = replace(taught.stages[0], steps=3, rounds=(shape,))\n"
+        f"stage = replace(taught.stages[0], steps={steps}, rounds=(shape,))\n"
         "small = lambda: refiner.build((8, 8, 8, 8))\n"
         "stages.COURSES['tiny'] = replace(taught, build=small, stages=(stage,), check=shape, pool=pool)\n"
         "if __name__ == '__main__':\n"
         "    rank, world = train.joined()\n"
         "    torch.manual_seed(rank)\n"
-        "    kept = train.train(train.Settings('tiny', Path(sys.argv[1]), warmup=1, device='cpu'), print)\n"
+        f"    kept = train.train(train.Settings('tiny', Path(sys.argv[1]), {settings}, device='cpu'), print)\n"
         "    total = sum(p.double().sum().item() for p in kept.parameters())\n"
         "    Path(sys.argv[1], f'rank{rank}').write_text(f'{world} {total!r}')\n"
         "    torch.distributed.destroy_process_group()\n"
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0"]
-    command += ["--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", str(script), str(tmp_path)]
+    command += ["--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", str(script), str(folder)]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-2000:]
-    first, second = (tmp_path / f"rank{rank}" for rank in (0, 1))
-    assert first.read_text() == second.read_text()
-    assert first.read_text().startswith("2 ")
+    return [(folder / f"rank{rank}").read_text() for rank in (0, 1)]
+
+
+def test_two_processes_share_their_gradients_and_stay_equal(tmp_path):
+    first, second = run_by_two(tmp_path, "warmup=1", steps=3)
+    assert first == second
+    assert first.startswith("2 ")
+
+
+def test_two_processes_whose_time_is_up_end_after_the_same_step_with_it_saved(tmp_path):
+    first, second = run_by_two(tmp_path, "minutes=0.05, warmup=1, check_every=10**6", steps=100_000)
+    assert first == second
+    assert checkpoints.load(tmp_path / "checkpoint.pt")["step"] == curve_of(tmp_path)[-1][0] < 100_000
 
 
 def test_the_rate_rises_stays_and_falls_to_nothing():

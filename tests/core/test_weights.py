@@ -155,6 +155,23 @@ def test_an_added_file_is_found_with_its_card(home, tmp_path, rvm):
         weights.find("rvm", "resnet50")
 
 
+def test_the_installed_file_itself_can_be_added_again_and_mends_its_card(home, tmp_path, rvm):
+    added = weights.add(written(tmp_path, rvm, "first.pth"))
+    card = home / "weights" / "rvm-mobilenetv3.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), "sha256": "another"}))
+    with pytest.raises(WeightsError, match="add it again"):
+        weights.find("rvm")
+    assert weights.add(added.path).digest == added.digest
+    assert weights.find("rvm").digest == added.digest
+    assert sorted(path.name for path in (home / "weights").iterdir()) == [card.name, "rvm-mobilenetv3.pth"]
+
+
+def test_weights_that_replace_others_of_another_kind_of_file_are_alone_there(home, tmp_path, rvm):
+    weights.add(written(tmp_path, rvm, "first.pth"))
+    weights.add(written(tmp_path, rvm, "second.pt"))
+    assert sorted(path.name for path in (home / "weights").iterdir()) == ["rvm-mobilenetv3.json", "rvm-mobilenetv3.pt"]
+
+
 def test_a_file_that_its_card_does_not_describe_is_refused(tmp_path, rvm):
     added = weights.add(written(tmp_path, rvm))
     torch.save({**rvm, "project_seg.conv.bias": torch.ones(1)}, added.path)

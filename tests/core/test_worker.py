@@ -108,6 +108,15 @@ def test_status_says_what_an_edit_reaches_and_computes_nothing(worker, tiny_shot
     assert worker.ask("status", {"shot": before})["missing"] == ""
 
 
+def test_a_subject_that_is_new_is_reached_on_every_frame(worker, tiny_shot):
+    before = toy(tiny_shot, 3)
+    second = {**vars(tiny_shot.guide(5)), "subject": "second"}
+    after = {**before, "guides": [*before["guides"], second]}
+    answer = worker.ask("status", {"shot": after, "before": before, "subject": "second"})
+    assert answer["reached"] == "1-12"
+    assert worker.ask("status", {"shot": after, "before": before, "subject": "matte"})["reached"] == ""
+
+
 def test_status_names_the_results_that_a_host_holds_and_that_are_no_longer_right(worker, tiny_shot):
     before, keys = toy(tiny_shot, 3, 9), {}
     call = worker.send("render", {"shot": before})

@@ -8,7 +8,7 @@ import pytest
 from openjd.model import StepParameterSpaceIterator, create_job, decode_job_template
 
 from fakes.toy_engine import PATHS, command
-from seqlink import FramePath, FrameRange, Shot, farm
+from seqlink import Colour, FramePath, FrameRange, Shot, farm
 
 
 def job_of(bundle):
@@ -83,6 +83,19 @@ def test_a_farm_that_copies_files_is_told_each_one(tiny_shot, tmp_path):
     assert tiny_shot.plate.path(1) in files and tiny_shot.plate.path(12) in files
     assert shot.guides[0].path in files and files.count("/plates/clean.exr") == 1
     assert references["outputs"]["directories"] == [str(tmp_path / "out")]
+
+
+def test_a_farm_that_copies_files_is_told_the_cards_of_weights_and_the_colour_config_too(tiny_shot, tmp_path):
+    own, card, config = (tmp_path / name for name in ("own.safetensors", "own.json", "config.ocio"))
+    for path in (own, card, config):
+        path.write_text("{}")
+    shot = tiny_shot.shot(3, out=FramePath(tmp_path / "m.####.exr"), colour=Colour(config=str(config)))
+    shot = shot.replace(weights={"hstsg-compact": str(own), "refiner": str(tmp_path / "bare.pth")})
+    farm.write_bundle(shot, ["1-12"], tmp_path / "bundle")
+    references = json.loads((tmp_path / "bundle" / "asset_references.json").read_text())["assetReferences"]
+    files = references["inputs"]["filenames"]
+    assert {str(own), str(card), str(config), str(tmp_path / "bare.pth")} <= set(files)
+    assert str(tmp_path / "bare.json") not in files
 
 
 def test_more_tasks_than_a_farm_takes_are_joined_and_none_is_lost():

@@ -33,6 +33,11 @@ def test_subjects_come_in_the_order_they_were_guided():
     assert [guide.frame for guide in whole_shot().guided("head")] == [1001]
 
 
+def test_an_empty_text_is_as_if_it_were_not_there():
+    shot = Shot.from_dict({"plate": "p.####.exr", "frames": "1-3", "clean": "", "out": "", "recipe": "", "layer": ""})
+    assert shot == Shot.from_dict({"plate": "p.####.exr", "frames": "1-3"})
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

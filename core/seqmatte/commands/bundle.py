@@ -13,7 +13,9 @@ examples:
   seqmatte bundle plate.####.exr --mask 1001=mask.1001.exr --out matte.####.exr --folder job
 
 Writes an OpenJD job bundle: Deadline Cloud and `openjd run` take it as it is. A task is a run of frames that are cheap
-to compute together; no result depends on the cut. All machines must see plate, results and cache under the same paths.
+to compute together; no result depends on the cut, and a frame that is cached already costs the farm a copy. What
+--missing leaves out is yours to deliver with `seqmatte matte`. All machines must see plate, results and cache under the
+same paths.
 """
 
 
@@ -21,18 +23,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_shot_arguments(parser)
     parser.add_argument("--out", metavar="PATTERN", help="where results go, as matte.####.exr")
     parser.add_argument("--folder", required=True, metavar="DIR", help="where the bundle goes")
-    parser.add_argument("--all", action="store_true", help="tasks for every frame, not only for what is not cached yet")
+    parser.add_argument("--missing", action="store_true", help="only for frames that are not in --cache yet")
     add_run_arguments(parser)
     parser.epilog = EPILOG
 
 
 def run(args: argparse.Namespace) -> int:
     from seqlink.farm import write_bundle
+    from seqmatte.errors import ShotError
 
     shot = shot_of(args)
+    if args.missing and not args.cache:
+        raise ShotError("--missing goes by a cache that the farm sees too: name it with --cache")
     tasks = _tasks(args, shot)
     if not tasks:
-        print("every frame is cached; deliver them with `seqmatte matte`, or write all tasks with --all")
+        print("every frame is cached; deliver them with `seqmatte matte`, or leave out --missing")
         return 0
     folder = write_bundle(shot, tasks, args.folder, cache=args.cache or "", device=args.device)
     print(f"{folder}: {len(tasks)} tasks: {', '.join(map(str, tasks))}")
@@ -48,6 +53,6 @@ def _tasks(args: argparse.Namespace, shot: Shot) -> list[FrameRange]:
     for subject in shot.subjects():
         engine = Engine(shot, Cache(args.cache), subject=subject)
         engine.check()
-        cut = engine.plan.tasks() if args.all else list(engine.status().tasks)
+        cut = list(engine.status().tasks) if args.missing else engine.plan.tasks()
         found += [task for task in cut if task not in found]
     return found

@@ -47,13 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from seqmatte.delivery import write_text
+    from pathlib import Path
+
+    from seqmatte.file_faults import write_whole
     from seqmatte.report import Reporter
 
     shot = shot_of(args)
     frames = _asked(args)
     if args.save:
-        write_text(args.save, shot.to_json() + "\n")
+        write_whole(Path(args.save), (shot.to_json() + "\n").encode())
     report = Reporter(json_lines=args.json)
     if args.dry_run:
         return _announce(args, shot, frames, report)

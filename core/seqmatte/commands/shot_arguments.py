@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
 from seqlink import Colour, FramePath, FrameRange, Guide, Shot
 from seqlink.shot import KINDS
@@ -62,28 +61,9 @@ def shot_of(args: argparse.Namespace) -> Shot:
 
 
 def _document(plate: str) -> Shot:
-    if not plate.endswith(".json"):
-        return Shot(FramePath(os.path.abspath(plate)), FrameRange())
-    try:
-        text = Path(plate).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ShotError(f"the shot document cannot be read: {error.strerror}", path=plate) from None
-    return _anchored(Shot.from_json(text), Path(plate).resolve().parent)
+    from seqmatte import shot_file
 
-
-def _anchored(shot: Shot, folder: Path) -> Shot:
-    """Relative paths of a document are relative to it."""
-
-    def anchor(path: object) -> str:
-        return os.path.join(folder, str(path))
-
-    return shot.replace(
-        plate=FramePath(anchor(shot.plate)),
-        clean=shot.clean and FramePath(anchor(shot.clean)),
-        out=shot.out and FramePath(anchor(shot.out)),
-        guides=tuple(Guide(g.frame, anchor(g.path), g.kind, g.subject) for g in shot.guides),
-        weights={name: anchor(path) for name, path in shot.weights.items()},
-    )
+    return shot_file.read(plate) if plate.endswith(".json") else Shot(FramePath(os.path.abspath(plate)), FrameRange())
 
 
 def _with_options(shot: Shot, args: argparse.Namespace) -> Shot:
@@ -133,7 +113,7 @@ def _merged(shot: Shot, settings: list[str]) -> dict[str, dict[str, object]]:
         where, value = _pair(text, "--set")
         method, _, option = where.rpartition(".")
         if not method:
-            raise ValueError(f"--set {text}: write METHOD.OPTION=VALUE, as --set closed_form.window=1")
+            raise ValueError(f"--set {text}: write METHOD.OPTION=VALUE, as --set closed_form.degrain=0.7")
         params.setdefault(method, {})[option] = value
     return params
 

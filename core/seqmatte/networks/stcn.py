@@ -251,7 +251,7 @@ def propagate(
 
 def _placed(known: Tensor, banks: Sequence[Bank], count: int) -> Tensor:
     targets = sorted(target for bank in banks for target in bank.targets)
-    return known.new_zeros(count, *known.shape[1:]).index_copy(0, torch.tensor(targets), known)
+    return known.new_zeros(count, *known.shape[1:]).index_copy(0, torch.tensor(targets, device=known.device), known)
 
 
 def _with_given(rows: Tensor, masks: Mapping[int, Tensor]) -> Tensor:
@@ -259,7 +259,7 @@ def _with_given(rows: Tensor, masks: Mapping[int, Tensor]) -> Tensor:
     covered = torch.stack([mask[0] for mask in masks.values()]).amax(0) > 0.5
     rows = torch.where(covered, 0, rows)
     for target, mask in masks.items():
-        rows = rows.index_copy(0, torch.tensor([target]), mask)
+        rows = rows.index_copy(0, torch.tensor([target], device=rows.device), mask)
     return shares(rows)
 
 

@@ -218,7 +218,8 @@ def _path(dice: Dice, layer: Tensor, centre: Tensor, scale: Tensor, size: int, s
     for t in range(FRAMES):
         cos, sin, zoom = (turn * t).cos(), (turn * t).sin(), (near * t).exp()
         rows = torch.stack((torch.cat((cos, -sin)), torch.cat((sin, cos)))) * zoom
-        window = F.affine_grid(torch.cat((rows, torch.zeros(2, 1)), 1)[None], [1, 1, size, size], align_corners=False)
+        still = rows.new_zeros(2, 1)
+        window = F.affine_grid(torch.cat((rows, still), 1)[None], [1, 1, size, size], align_corners=False)
         grid = (window + bend * t + aim * t) * scale + centre
         frames.append(F.grid_sample(layer, grid, padding_mode="border", align_corners=False))
     return frames

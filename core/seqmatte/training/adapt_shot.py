@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from seqlink.shot import Shot
-from seqmatte import weights
+from seqmatte import shot_file, weights
 from seqmatte.device import Device
 from seqmatte.errors import GuideError, ShotError, WeightsError
 from seqmatte.keys import FileDigests
@@ -30,12 +30,14 @@ _LOOK = HstsgCompactParams()
 
 
 def adapt_shot(document: Path, out: Path, minutes: float, device: Device, say: Callable[[str], None] = print) -> Path:
-    """Adapts hstsg-compact's weights to the shot's first subject; gives OUT/weights.safetensors, which has a card.
+    """Adapts hstsg-compact's weights, those that the shot names or those found, to its first subject.
+
+    Gives OUT/weights.safetensors, which has a card.
 
     Raises ShotError for a document that cannot be read, GuideError where there is no guide.
     """
-    shot = read_shot(document)
-    found = weights.find("hstsg-compact")
+    shot = shot_file.read(document)
+    found = weights.find("hstsg-compact", override=shot.weights.get("hstsg-compact"))
     network = weights.load("hstsg-compact", found.path).to(device.torch())
     if not isinstance(network, HstsgCompact):
         raise WeightsError("these are not hstsg-compact's weights", path=found.path)
@@ -59,14 +61,6 @@ def adapt_shot(document: Path, out: Path, minutes: float, device: Device, say: C
     }
     checkpoints.export(network, out / "weights", card)
     return out / "weights.safetensors"
-
-
-def read_shot(document: Path) -> Shot:
-    """The Shot in a JSON file."""
-    try:
-        return Shot.from_json(document.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise ShotError(f"this shot cannot be read: {error}", path=document) from error
 
 
 def frames_of(shot: Shot, source: Source, device: torch.device) -> tuple[dict[int, Tensor], dict[int, Tensor]]:

@@ -39,3 +39,12 @@ def shared(network: nn.Module, world: int) -> None:
     for gradient in gradients:
         gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
         start += gradient.numel()
+
+
+def any_of(flag: bool, world: int, device: torch.device) -> bool:
+    """Whether it is so in any process: what all of them do together they must decide together."""
+    if world == 1:
+        return flag
+    said = torch.tensor(float(flag), device=device)
+    dist.all_reduce(said, dist.ReduceOp.MAX)
+    return bool(said > 0)

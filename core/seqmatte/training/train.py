@@ -27,7 +27,7 @@ from seqmatte.training import card, checkpoints, sheet
 from seqmatte.training.adapt_shot import adapt_shot
 from seqmatte.training.batches import Order, batches, laid_out, unseen
 from seqmatte.training.course import Course, Parts, Run, Stage
-from seqmatte.training.parallel import joined, shared, spread
+from seqmatte.training.parallel import any_of, joined, shared, spread
 from seqmatte.training.scenes import Clips, shoot
 from seqmatte.training.settings import Settings
 from seqmatte.training.stages import COURSES
@@ -70,7 +70,8 @@ def walk(settings: Settings, say: Say, stop: Callable[[], bool]) -> nn.Module:
         step += 1
         checkpoints.average(kept, network, min(settings.keep, (1 + step) / (10 + step)))
         spent = seconds + time.monotonic() - began
-        last = stop() or step >= course.steps or time.monotonic() - began > settings.minutes * 60
+        late = rank == 0 and time.monotonic() - began > settings.minutes * 60
+        last = step >= course.steps or any_of(stop() or late, world, device)
         if rank == 0:
             record = {"step": step, "loss": parts.pop("loss").item(), "seconds": round(spent, 1)}
             record |= {name: round(part.item(), 5) for name, part in parts.items()}

@@ -27,7 +27,7 @@ def main(how: str) -> None:
             )
         elif asked["method"] == "status" and how != "deaf":
             frames = asked["params"]["shot"]["frames"]
-            say(id=asked["id"], result={"cached": "", "missing": frames, "tasks": [frames]})
+            say(id=asked["id"], result={"cached": "", "missing": frames, "tasks": [frames], "spans": [frames]})
         elif asked["method"] == "render" and how == "dies":
             sys.stderr.write("Segmentation fault in a library\n")
             sys.stderr.flush()

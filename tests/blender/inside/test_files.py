@@ -127,13 +127,13 @@ def test_a_node_deleted_while_its_job_runs_ends_the_job(tmp_path: Path, gate: ri
     job = comp.begin()
     rig.until(job, lambda: job.phase == "solving")
     bpy.data.node_groups.remove(comp.group)
-    rig.part("session").RELOAD_EVERY = 0.0
+    rig.part("job").RELOAD_EVERY = 0.0
     try:
         rig.until(job, lambda: job.cancelled)
         gate.open_once_heard(*comp.frames)
         rig.until(job, lambda: job.over)
     finally:
-        rig.part("session").RELOAD_EVERY = 1.0
+        rig.part("job").RELOAD_EVERY = 1.0
     assert job.phase == "cancelled"
 
 

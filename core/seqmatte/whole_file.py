@@ -1,0 +1,59 @@
+"""Files that appear whole or not at all, whatever dies meanwhile and whoever else writes them."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+_serial = itertools.count()
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str], suffix: str = "tmp") -> Iterator[Path]:
+    """A place to write to, hidden beside `path`; what lies there afterwards is flushed to disk and takes its name.
+
+    After an error nothing has changed. Another place for each host, process and call. suffix: what the place's name
+    ends with, for writers that go by it. Raises OSError.
+    """
+    target = Path(path)
+    beside = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}.{next(_serial)}.{suffix}")
+    try:
+        yield beside
+        _flushed(beside)
+        _renamed(beside, target)
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+
+
+def write(path: str | os.PathLike[str], content: bytes) -> None:
+    """The whole file or none of it; its folder must be there. Raises OSError."""
+    with replacing(path) as beside:
+        beside.write_bytes(content)
+
+
+def _flushed(path: Path) -> None:
+    # Windows flushes only what is open for writing.
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _renamed(path: Path, target: Path) -> None:
+    # Windows refuses while a reader holds the target open; readers are short.
+    for wait in (0.05, 0.2, 0.8, 2.0):
+        try:
+            path.replace(target)
+            return
+        except PermissionError:
+            if os.name != "nt":
+                raise
+            time.sleep(wait)
+    path.replace(target)
