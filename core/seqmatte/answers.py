@@ -78,7 +78,10 @@ class Answers:
         frame = params.get("frame")
         if not isinstance(frame, int) or isinstance(frame, bool):
             raise wire.WireError(wire.INVALID_PARAMS, "params.frame: not a whole number")
+        from seqmatte import overwriting
+
         engine = self._engines(params, cancelled)[0]
+        overwriting.refuse(engine.shot, FrameRange([frame]))
         if frame not in engine.shot.frames:
             raise ShotError(
                 f"frame {frame} is not in the shot's range {engine.shot.frames}", field="frames", frame=frame
@@ -91,7 +94,10 @@ class Answers:
         self, params: Mapping[str, Any], cancelled: Flag, tell: Callable[[Event | Delivered], None]
     ) -> dict[str, Any]:
         """One subject after the other. A frame is told when it lies where the Shot wants it."""
+        from seqmatte import overwriting
+
         wanted = _frames(params.get("frames"))
+        overwriting.refuse(_shot(params), wanted)
         done = []
         for engine in self._engines(params, cancelled, tell):
             for result in engine.render(wanted):

@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from seqmatte import exr, whole_file
 from seqmatte.errors import CacheError, OutputError, PlateError
+from seqmatte.file_faults import system_words
 from seqmatte.keys import home
 from seqmatte.layer import Layer
 
@@ -130,21 +131,28 @@ class Cache:
         """Deletes the entries not used for longest until at most `limit` bytes are left; gives the bytes freed.
 
         Entries that a running job has leased stay, even above the limit; so do those younger than the oldest job.
+        Raises CacheError where there is something to delete and nothing may be.
         """
         self._sweep()
         spared, leases = self._spared()
         started = min((lease["started"] for lease in leases), default=float("inf"))
         entries = sorted(self._entries(), key=lambda entry: entry[1].st_mtime)
         total = sum(found.st_size for _, found in entries)
-        freed = 0
+        freed, refused = 0, None
         for path, found in entries:
             if total - freed <= limit:
                 break
             if path.stem in spared or found.st_mtime >= started:
                 continue
-            with contextlib.suppress(OSError):  # gone, or a colleague's, or open on Windows
+            try:
                 path.unlink()
                 freed += found.st_size
+            except FileNotFoundError:
+                continue
+            except OSError as error:  # a colleague's, or open on Windows: the others may go
+                refused = error
+        if refused and not freed:
+            raise CacheError(f"nothing could be deleted: {system_words(refused)}", path=self.root) from refused
         return freed
 
     def clear(self) -> int:
@@ -176,7 +184,7 @@ class Cache:
         found = []
         for path in (self.root / "leases").glob("*.json"):
             with contextlib.suppress(OSError, ValueError):
-                if time.time() - path.stat().st_mtime < LEASE_SECONDS:
+                if time.time() - path.stat().st_mtime < LEASE_SECONDS and not _ended(path):
                     found.append(json.loads(path.read_text()))
         return found
 
@@ -217,6 +225,20 @@ class Lease:
     def end(self) -> None:
         with contextlib.suppress(OSError):
             self._path.unlink()
+
+
+def _ended(lease: Path) -> bool:
+    """Whether a lease was taken on this machine by a process that is no more."""
+    host, process, _ = lease.stem.rsplit("-", 2)
+    if host != socket.gethostname() or os.name == "nt":  # where a signal of 0 would end the process
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _checksum(layer: Layer) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NoReturn
 
 from seqmatte import allocation, waiting
-from seqmatte.errors import SeqmatteError, ShotError
+from seqmatte.errors import OutputError, SeqmatteError, ShotError
+from seqmatte.file_faults import system_words
 
 # command -> (module, one line for --help); the module has add_arguments(parser) and run(args) -> exit code.
 COMMANDS = {
@@ -72,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     waiting.briefly()
     try:
         module = import_module(f"seqmatte.commands.{COMMANDS[name][0]}")
-        args = _command_parser(name, module.add_arguments).parse_args(arguments[1:])
+        args = _command_parser(name, module.add_arguments).parse_args(_glued(arguments[1:]))
         args.command = name
         allocation.keep_freed()
         return int(module.run(args))
@@ -82,11 +84,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         sys.stderr.write(f"seqmatte {name}: {error}\n")
         return ShotError.code
+    except BrokenPipeError:
+        return 141
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        sys.stderr.write(f"seqmatte {name}: {system_words(error)}{where}\n")
+        return OutputError.code
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped; finished frames are kept, the same command goes on\n")
         return 130
-    except BrokenPipeError:
-        return 141
+
+
+def _glued(arguments: Sequence[str]) -> list[str]:
+    """With --flag -2=FILE as --flag=-2=FILE: a value that begins with a negative frame is taken for a flag else."""
+    made: list[str] = []
+    for argument in arguments:
+        if made and re.match(r"-\d", argument) and re.fullmatch(r"--[a-z-]+", made[-1]):
+            made[-1] += f"={argument}"
+        else:
+            made.append(argument)
+    return made
 
 
 def _top_level(arguments: list[str]) -> int:

@@ -30,6 +30,11 @@ def around(windows: Collection[Window]) -> Window:
     return left, top, right - left, bottom - top
 
 
+def meet(one: Window, other: Window) -> bool:
+    """Whether two windows have a pixel in common."""
+    return all(one[i] < other[i] + other[i + 2] and other[i] < one[i] + one[i + 2] for i in (0, 1))
+
+
 def on_canvas(picture: Layer, canvas: Header) -> Layer:
     """The picture in the canvas's data window, black around its own; itself where they are one."""
     header = picture.header
@@ -100,5 +105,7 @@ def _refuse_blank(values: Pixels, guide: Guide) -> None:
     said = "empty (0 everywhere in the plate)" if high < _BLANK else "full (1 everywhere)" if low > 1 - _BLANK else ""
     if guide.kind == "trimap" and low == high == 0.5:
         said = "unknown everywhere; mark some sure foreground and background"
+    if guide.kind == "mask" and _BLANK <= high <= 0.5:
+        said = f"nowhere above 0.5 (its most is {high:.2g}); draw it at full opacity, or give it as an alpha"
     if said:
         raise GuideError(f"the {guide.kind} is {said}", frame=guide.frame, path=guide.path)

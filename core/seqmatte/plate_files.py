@@ -19,6 +19,9 @@ from seqmatte.layer import Header, Layer, Pixels
 
 # How colour channels are called by different programs, in any case.
 _COLOUR = {"r": "R", "red": "R", "g": "G", "green": "G", "b": "B", "blue": "B", "a": "A", "alpha": "A"}
+# What channels and layers of mattes are called; and how far channels of a grey picture may lie apart.
+_MATTES = ("mask", "matte", "roto")
+_SAME = 0.01
 # Metadata that means the same in TIFF, PNG and DPX as in EXR; the rest describes the file.
 _FILM = ("smpte:", "FramesPerSecond", "colorInteropID")
 
@@ -67,19 +70,16 @@ def read_plate_header(path: object, *, frame: int | None = None, layer: str = ""
 def read_guide(path: object, kind: str, *, frame: int | None = None) -> Layer:
     """The one channel of a guide that counts, 0..1, named by its kind; soft values are kept.
 
-    Taken: A if it varies; else the first channel that is not A (R, Y, V ... of the ordinary picture or of a layer);
-    else A. Raises GuideError naming the frame and the file for a file that cannot be read or values outside 0..1.
+    Taken: A if it varies; else the one channel, of any part, that is called as a matte is; else the first channel that
+    is not A (R, Y, V ... of the ordinary picture or of a layer); else A. Raises GuideError naming the frame and the
+    file for a file that cannot be read, one with several mattes, a picture in colours, and values outside 0..1.
     """
     try:
-        with _opened_as_stored(path) as source:
-            part, spec = next(exr.parts(source))
-            names = exr.stored_order(spec)
-            pixels = exr.read_part(source, part, spec, names, path)
-            header = _header(spec, path)
+        part, name = _guide_plane(_parts(path))
     except PlateError as error:
         raise GuideError(f"the {kind} cannot be used: {error.message}", frame=frame, path=path) from error
-    values = pixels[:, :, names.index(_guide_channel(names, pixels))]
-    return Layer(_within_unit(values, kind, frame, path)[:, :, None], (kind,), header)
+    values = part.plane(name)
+    return Layer(_within_unit(values, kind, frame, path)[:, :, None], (kind,), part.header)
 
 
 def heal(pixels: Pixels) -> tuple[Pixels, int, int]:
@@ -108,7 +108,7 @@ def check_files(what: str, pattern: FramePath, frames: FrameRange) -> None:
     there = pattern.frames()
     missing = frames - there if pattern.is_sequence else FrameRange()
     if missing:
-        raise PlateError(f"the {what} has no frames {missing}{_instead(pattern, there)}", path=pattern)
+        raise PlateError(f"the {what} has no frames {missing}{instead(pattern, there)}", path=pattern)
     for frame in frames if pattern.is_sequence else frames[:1]:
         path = Path(pattern.path(frame))
         if not path.is_file():
@@ -117,7 +117,8 @@ def check_files(what: str, pattern: FramePath, frames: FrameRange) -> None:
             raise PlateError(f"the {what}'s file is empty (0 bytes)", frame=frame, path=path)
 
 
-def _instead(pattern: FramePath, there: FrameRange) -> str:
+def instead(pattern: FramePath, there: FrameRange) -> str:
+    """What there is on disk in the place of frames that are not, as the end of a sentence."""
     if there:
         return f"; on disk are {there}"
     folder = Path(pattern.pattern).parent
@@ -162,12 +163,14 @@ def _chosen(source: Any, layer: str, path: object) -> _Choice:
 
 def _named(spec: Any, layer: str) -> dict[str, str]:
     """Canonical name -> channel name, of the channels that belong to the layer (or to the part called so)."""
-    own_part = bool(layer) and spec.get_string_attribute("oiio:subimagename") == layer
+    own_part = bool(layer) and layer in (spec.get_string_attribute(key) for key in ("oiio:subimagename", "view"))
     named: dict[str, str] = {}
     for channel in exr.stored_order(spec):
         owner, _, last = channel.rpartition(".")
         if owner == layer or (own_part and not owner):
             named.setdefault(_COLOUR.get(last.lower(), last.upper() if len(last) == 1 else last), channel)
+    if {"X", "Y", "Z"} <= set(named):  # a vector's, no luminance
+        named.pop("Y")
     return named
 
 
@@ -191,13 +194,56 @@ def _header(spec: Any, path: object) -> Header:
     return replace(header, attributes=kept)
 
 
-def _guide_channel(names: tuple[str, ...], pixels: Pixels) -> str:
-    plain = [name for name in names if "." not in name] or list(names)
+@dataclass(frozen=True)
+class _Drawn:
+    """One part of a guide's file, as stored."""
+
+    names: tuple[str, ...]
+    pixels: Pixels
+    header: Header
+
+    def plane(self, name: str) -> Pixels:
+        return self.pixels[:, :, self.names.index(name)]
+
+
+def _parts(path: object) -> list[_Drawn]:
+    with _opened_as_stored(path) as source:
+        found = []
+        for part, spec in list(exr.parts(source)):
+            names = exr.stored_order(spec)
+            found.append(_Drawn(names, exr.read_part(source, part, spec, names, path), _header(spec, path)))
+        return found
+
+
+def _guide_plane(drawn: list[_Drawn]) -> tuple[_Drawn, str]:
+    """The part and the channel that are the guide. Raises PlateError for a picture without a matte."""
+    first = drawn[0]
+    plain = [name for name in first.names if "." not in name] or list(first.names)
     alphas = [name for name in plain if name.rpartition(".")[2].lower() in ("a", "alpha")]
     others = [name for name in plain if name not in alphas]
-    if alphas and (not others or np.ptp(pixels[:, :, names.index(alphas[0])]) > 0):
-        return alphas[0]
-    return others[0]
+    if alphas and (not others or np.ptp(first.plane(alphas[0])) > 0):
+        return first, alphas[0]
+    mattes = [(part, name) for part in drawn for name in part.names if _is_matte(name, part is first)]
+    if len(mattes) == 1:
+        return mattes[0]
+    if mattes or _is_picture(first, others):
+        listed = ", ".join(plain_text(name) for part in drawn for name in part.names)
+        said = "holds several mattes" if mattes else "is a picture, with no matte in it"
+        raise PlateError(f"the file {said} (its channels are {listed}); write the one that is meant alone, or as A")
+    return first, others[0]
+
+
+def _is_matte(name: str, in_first: bool) -> bool:
+    """Whether a channel is called as a matte is: mask, matte.hero, roto.A; also the A of a part that comes later."""
+    words = name.lower().split(".")
+    return any(word in _MATTES for word in words) or (words[-1] in ("a", "alpha") and (len(words) > 1 or not in_first))
+
+
+def _is_picture(part: _Drawn, names: list[str]) -> bool:
+    """Whether it shows colours: two channels that vary, each in its own way."""
+    colours = [part.plane(name) for name in names if _COLOUR.get(name.rpartition(".")[2].lower()) in ("R", "G", "B")]
+    varying = [plane for plane in colours if np.ptp(plane) > 0]
+    return any(np.abs(one - varying[0]).max() > _SAME for one in varying[1:])
 
 
 def _within_unit(values: Pixels, kind: str, frame: int | None, path: object) -> Pixels:

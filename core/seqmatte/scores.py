@@ -13,8 +13,8 @@ from itertools import zip_longest
 import numpy as np
 import numpy.typing as npt
 
-from .errors import SeqmatteError
-from .metrics import (
+from seqmatte.errors import SeqmatteError
+from seqmatte.metrics import (
     Alpha,
     absolute_error,
     connectivity_error,
@@ -51,19 +51,24 @@ class Score(FrameScore):
 
     frames: tuple[FrameScore, ...] = ()
 
-    def as_dict(self) -> dict[str, object]:
-        """For JSON: the means under their names, `frames` as a list of the same; NaN becomes None."""
+    def as_dict(self, numbers: Iterable[int] | None = None) -> dict[str, object]:
+        """For JSON: the means by name, `frames` as a list of the same with their numbers; NaN becomes None."""
         rows = [{name: _or_none(getattr(row, name)) for name in METRICS} for row in (self, *self.frames)]
-        return {**rows[0], "frames": rows[1:]}
+        counted = zip(self._numbers(numbers), rows[1:], strict=True)
+        return {**rows[0], "frames": [{"frame": number, **row} for number, row in counted]}
 
-    def table(self, first: int = 1) -> str:
-        """Text: a row per frame, counted from `first`, and the means below."""
-        names = [str(first + i) for i in range(len(self.frames))] + ["mean"]
+    def table(self, numbers: Iterable[int] | None = None) -> str:
+        """Text: a row per frame with its number, and the means below."""
+        names = [*map(str, self._numbers(numbers)), "mean"]
         width = max(map(len, ("frame", *names)))
         lines = [" ".join([f"{'frame':>{width}}", *(f"{name:>9}" for name in METRICS)])]
         for name, row in zip(names, (*self.frames, self), strict=True):
             lines.append(" ".join([f"{name:>{width}}", *(_cell(getattr(row, metric)) for metric in METRICS)]))
         return "\n".join(lines)
+
+    def _numbers(self, numbers: Iterable[int] | None) -> list[int]:
+        """Those of the frames; from 1 on where none are told."""
+        return list(numbers) if numbers is not None else list(range(1, len(self.frames) + 1))
 
 
 def _or_none(value: float) -> float | None:

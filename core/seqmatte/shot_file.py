@@ -13,7 +13,7 @@ from seqmatte.errors import ShotError
 def read(path: str | os.PathLike[str]) -> Shot:
     """The Shot in a JSON file; its relative paths are relative to the file. Raises ShotError."""
     try:
-        shot = Shot.from_json(Path(path).read_text(encoding="utf-8"))
+        shot = Shot.from_json(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ShotError(f"the shot document cannot be read: {error.strerror}", path=path) from None
     except ValueError as error:

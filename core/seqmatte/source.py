@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,15 +19,18 @@ from seqmatte import colour, encoding, plate_files
 from seqmatte.colour import PlateColour
 from seqmatte.encoding import Encoding
 from seqmatte.errors import GuideError, PlateError, SeqmatteError, ShotError
+from seqmatte.kept_pictures import KeptPictures
 from seqmatte.layer import Header, Layer, Pixels
-from seqmatte.placement import around, guide_on_plate, on_canvas
+from seqmatte.placement import around, guide_on_plate, meet, on_canvas
 
-# Pictures kept for neighbouring frames and for both spaces of one: up to so many bytes, and so many of any size.
-KEPT_BYTES, KEPT_PICTURES = 512 << 20, 8
 # Frames from which the shot's encoding is chosen, and the share of their pixels: every n-th row and column.
 SAMPLED_FRAMES = 3
 SAMPLED_EVERY = 4
 _HEADERS_KEPT = 20_000
+# The data windows of a shot take at most so many times the display's area.
+OVERSCAN = 9
+# Of light beyond this, products overflow; only the algorithms' picture is held to it.
+BRIGHTEST = np.float32(1e30)
 
 
 class Digests(Protocol):
@@ -49,7 +51,7 @@ class Source:
         self._digests = digests
         self._guides = {guide.frame: guide for guide in shot.guided(subject)}
         self._held: dict[str, str] = {}
-        self._pictures = _Pictures(KEPT_BYTES)
+        self._pictures = KeptPictures()
 
     def layer(self, name: str, frame: int, space: str | None = None) -> Layer | None:
         """ "plate" or "clean" in "scene" or "encoded" light, or the "guide" (space None) of a frame.
@@ -108,15 +110,21 @@ class Source:
     def canvas(self) -> Header:
         """The first frame's header, with a data window that holds every frame's: what all layers have.
 
-        Around the data window of a frame that has a smaller one the plate is black, as EXR has it.
+        Around the data window of a frame that has a smaller one the plate is black, as EXR has it; a window that lies
+        outside the display adds nothing. Raises PlateError for one that is absurdly large.
         """
         first = self.header
         windows = {first.data}
         for frame in self.shot.frames[1:]:
             with contextlib.suppress(SeqmatteError):  # who asks for the pixels is told what is wrong
                 header = _header_of(self.shot.plate.path(frame), frame, self.shot.layer)
-                windows |= {header.data} if header.display == first.display else set()
-        return replace(first, data=around(windows))
+                if header.display == first.display and meet(header.data, header.display):
+                    windows.add(header.data)
+        whole = around(windows)
+        if whole[2] * whole[3] > OVERSCAN * first.display[2] * first.display[3]:
+            said = f"the data windows take {whole[2]} x {whole[3]} in a display of {_windows(first)}"
+            raise PlateError(f"{said}; crop the frame with the largest", path=self.shot.plate)
+        return replace(first, data=whole)
 
     @cached_property
     def colour(self) -> PlateColour:
@@ -158,6 +166,7 @@ class Source:
         with self._unchanged(path, frame, PlateError):
             picture = plate_files.read_plate(path, frame=frame, layer=layer)
         self._refuse_other_size(picture.header, frame, path)
+        self._refuse_other_tag(picture.header, frame, path)
         picture = on_canvas(picture, self.canvas)
         scene = picture.pixels
         if not self.colour.is_linear:
@@ -168,7 +177,10 @@ class Source:
     def _encoded(self, name: str, frame: int) -> Layer:
         scene = self.layer(name, frame, "scene")
         assert scene is not None
-        picture = self.encoding.encode(self.colour.to_rec709(scene.pixels[:, :, :3]))
+        light = scene.pixels[:, :, :3]
+        if max(light.max(), -light.min()) > BRIGHTEST:
+            light = np.clip(light, -BRIGHTEST, BRIGHTEST)
+        picture = self.encoding.encode(self.colour.to_rec709(light))
         facts = {**scene.facts, "encoding": str(self.encoding)}
         if not np.array_equal(matrix := self.colour.rec709_matrix, np.eye(3)):
             facts["to_rec709"] = " ".join(map(str, matrix.ravel().tolist()))
@@ -222,40 +234,20 @@ class Source:
             said = f"frame {frame} is {mine}, but the shot's first frame {self.shot.frames[0]} is {theirs}"
             raise PlateError(f"{said}; conform the plate to one size", frame=frame, path=path)
 
+    def _refuse_other_tag(self, header: Header | None, frame: int, path: str) -> None:
+        """Where the plate's space was read off the first frame."""
+        if header is None or not self.colour.tagged:
+            return
+        for name in ("colorInteropID", "chromaticities"):
+            mine, first = header.attributes.get(name), self.header.attributes.get(name)
+            if mine != first:
+                said = f"frame {frame} says {name} {_told(mine)}, the shot's first frame {_told(first)}"
+                advice = "conform the plate, or say what it is with --colour"
+                raise PlateError(f"{said}; {advice}", frame=frame, path=path)
 
-class _Pictures:
-    """Layers lately read, up to so many bytes; each read once, whoever asks for it at the same time."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._found: OrderedDict[tuple[object, ...], Layer] = OrderedDict()
-        self._reading: dict[tuple[object, ...], threading.Lock] = {}
-
-    def get(self, key: tuple[object, ...], read: Callable[[], Layer]) -> Layer:
-        with self._lock:
-            mine = self._reading.setdefault(key, threading.Lock())
-        with mine:
-            found = self._lookup(key)
-            if found is None:
-                found = read()
-                # Everybody gets the same array.
-                found.pixels.flags.writeable = False
-                self._keep(key, found)
-        return found
-
-    def _lookup(self, key: tuple[object, ...]) -> Layer | None:
-        with self._lock:
-            if key in self._found:
-                self._found.move_to_end(key)
-            return self._found.get(key)
-
-    def _keep(self, key: tuple[object, ...], made: Layer) -> None:
-        with self._lock:
-            self._found[key] = made
-            self._reading.pop(key, None)
-            while len(self._found) > KEPT_PICTURES and sum(f.pixels.nbytes for f in self._found.values()) > self._limit:
-                self._found.popitem(last=False)
+def _told(attribute: tuple[str, object] | None) -> str:
+    return "nothing" if attribute is None else str(attribute[1])
 
 
 _HEADERS: dict[tuple[str, str, tuple[int, int, int] | None], Header] = {}

@@ -46,7 +46,7 @@ def write_bundle(
         raise ValueError("shot.out: a farm job has to know where results go")
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    shared = cache or str(place / "cache")
+    shared = os.path.abspath(cache or place / "cache")
     values = {"Name": name or _name_of(shot), "Cache": shared, "Device": device, "Seqmatte": command}
     documents: dict[str, Any] = {
         "template.json": template(tasks),

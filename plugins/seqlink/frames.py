@@ -120,11 +120,12 @@ class FramePath:
         self.pattern = os.fspath(pattern)
 
     def path(self, frame: int) -> str:
-        """The file of a frame. Negative frames keep their sign before the padding: -001."""
+        """The file of a frame. Negative frames keep their sign before the padding, -001; as printf has it with %04d."""
         found = self._token()
         if found is None:
             return self.pattern
-        number = f"{frame:0{self._width(found) + (frame < 0)}d}"
+        sign = frame < 0 and not found[0].startswith("%")
+        number = f"{frame:0{self._width(found) + sign}d}"
         return self.pattern[: found.start()] + number + self.pattern[found.end() :]
 
     @property

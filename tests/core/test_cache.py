@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ from seqmatte.cache import Cache
 from seqmatte.errors import CacheError
 from seqmatte.keys import digest
 from seqmatte.layer import Header, Layer
+from shots import source_environment
 
 KEY = digest("some layer")
 
@@ -88,6 +91,19 @@ def test_pruning_takes_the_longest_unused_first(tmp_path):
     size = cache.path(keys[0]).stat().st_size
     assert cache.prune(2 * size + 10) == pytest.approx(2 * size, abs=8)
     assert [key in cache for key in keys] == [False, False, True, True]
+
+
+def test_the_lease_of_a_process_that_was_killed_holds_nothing(tmp_path):
+    cache = Cache(tmp_path)
+    put(cache)
+    script = (
+        "import os, sys\nfrom seqmatte.cache import Cache\n"
+        "with Cache(sys.argv[1]).lease([sys.argv[2]]): os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path), KEY], env=source_environment(), check=False)
+    assert list((tmp_path / "leases").glob("*.json"))
+    assert cache.contents().leases == 0
+    assert cache.clear() > 0
 
 
 def test_pruning_goes_on_past_what_it_may_not_delete(tmp_path, monkeypatch):

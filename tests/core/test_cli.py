@@ -228,3 +228,47 @@ def test_a_farm_job_holds_every_frame_unless_those_missing_in_a_shared_cache_are
         assert capsys.readouterr().out.endswith(f"1 tasks: {frames}\n")
     assert cli.main([*bundle[:-4], "--folder", str(tmp_path / "job"), "--missing"]) == ShotError.code
     assert "name it with --cache" in capsys.readouterr().err
+
+
+def test_a_frame_before_zero_may_stand_after_its_flag(tmp_path, capsys):
+    tiny = write_tiny_shot(tmp_path / "shot", first=-2, count=3)
+    shot = [str(tiny.plate), "--mask", f"-2={tiny.guide(-2).path}", "--frames", "-2-0", *RECIPE]
+    assert cli.main(["matte", *shot, "--dry-run", "--cache", str(tmp_path / "cache")]) == 0
+    assert "-2-0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [("status",), ("matte", "--out", "m.####.exr")])
+def test_all_gaps_of_a_plate_are_told_at_once(guided, tmp_path, capsys, command):
+    tiny, mask = guided
+    for frame in (3, 6, 7):
+        os.unlink(tiny.plate.path(frame))
+    name, *more = command
+    assert cli.main([name, str(tiny.plate), "--mask", mask, *more, "--cache", str(tmp_path / "cache")]) == 4
+    assert "has no frames 3,6-7; on disk are 1-2,4-5,8-12" in capsys.readouterr().err
+
+
+def test_other_padding_than_the_pattern_says_is_told(tmp_path, capsys):
+    (tmp_path / "p.8.exr").touch()
+    assert cli.main(["matte", str(tmp_path / "p.####.exr"), "--out", str(tmp_path / "m.####.exr")]) == 4
+    assert "no frame of the plate is on disk; in the folder are p.8.exr" in capsys.readouterr().err
+
+
+def test_scores_carry_their_frames_numbers_and_errors_name_frame_and_file(tiny_shot, tmp_path, capsys):
+    truth = str(tiny_shot.truth)
+    assert cli.main(["score", truth, truth, "--frames", "1,3,5"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:-1]] == ["1", "3", "5"]
+    assert cli.main(["score", truth, truth, "--frames", "1,3,5", "--json"]) == 0
+    assert [row["frame"] for row in json.loads(capsys.readouterr().out)["frames"]] == [1, 3, 5]
+    other = write_tiny_shot(tmp_path / "other", width=32)
+    assert cli.main(["score", str(other.truth), truth]) == 4
+    said = capsys.readouterr().err
+    assert "the result is 32 x 48 at 0,0, the truth 64 x 48 at 0,0 (frame 1," in said
+    assert other.truth.path(1) in said
+
+
+def test_what_the_system_refuses_is_a_sentence_with_an_exit_code(tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").touch()
+    assert cli.main(["sample", str(tmp_path / "file" / "shot"), "--frames", "2"]) == 10
+    said = capsys.readouterr().err
+    assert said.startswith("seqmatte sample: ")
+    assert "Traceback" not in said

@@ -158,7 +158,7 @@ def test_the_table_and_the_json_hold_every_frame():
     result = scores.score([truth * 0.9 for truth in MOVING], MOVING)
     held = json.loads(json.dumps(result.as_dict()))
     assert [frame["MAD"] for frame in held["frames"]] == [frame.MAD for frame in result.frames]
-    lines = result.table(first=1001).splitlines()
+    lines = result.table(range(1001, 1001 + len(result.frames))).splitlines()
     assert [line.split()[0] for line in lines] == ["frame", "1001", "1002", "1003", "1004", "mean"]
 
 

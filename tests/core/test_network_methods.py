@@ -12,7 +12,7 @@ import torch
 from core import soft_edges
 from filled_weights import GUIDELESS, SMALLER, filled, filled_for
 from seqlink import FramePath, FrameRange
-from seqmatte import recipe, weights
+from seqmatte import exr, recipe, weights
 from seqmatte.cache import Cache
 from seqmatte.device import Device
 from seqmatte.engine import Engine
@@ -21,7 +21,7 @@ from seqmatte.method import View
 from seqmatte.methods.hstsg_compact import HstsgCompact, HstsgCompactParams
 from seqmatte.open_methods import OpenMethods
 from seqmatte.tile import Tiling, tiled
-from shots import write_tiny_shot
+from shots import write_picture, write_tiny_shot
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +114,19 @@ def test_a_thawed_walk_goes_on_bit_for_bit(name, precision, tiny, stocked, tmp_p
     thawed = method.thaw({key: np.array(array, order="C") for key, array in method.freeze(state).items()})
     one, other = method.step(state, views[3])[1], method.step(thawed, views[3])[1]
     assert np.array_equal(one.pixels, other.pixels)
+
+
+@pytest.mark.parametrize("name", ["hstsg-compact", "combined"])
+def test_a_frame_that_is_black_keeps_the_matte_that_was_there_and_the_next_goes_on(name, tmp_path):
+    whole, dipped = (write_tiny_shot(tmp_path / which, width=96, height=80, count=5) for which in ("whole", "dipped"))
+    header = exr.read_header(dipped.plate.path(3))
+    write_picture(dipped.plate.path(3), np.zeros((80, 96, 3)), ("R", "G", "B"), header)
+    engines = [Engine(tiny.shot(1, recipe=name), Cache(tmp_path / "cache")) for tiny in (whole, dipped)]
+    black, after = (engines[1].layer("matte", frame) for frame in (3, 4))
+    assert black["A"].mean() > 0.8 * whole.alpha[3].mean()
+    assert black.facts["confidence"] < after.facts["confidence"]
+    undisturbed, found = (np.abs(e.layer("matte", 4)["A"] - whole.alpha[4]).mean() for e in engines)
+    assert found < undisturbed + 0.02
 
 
 def test_a_guide_on_the_compact_network_stands_where_the_artist_is_sure(tiny, stocked, tmp_path):

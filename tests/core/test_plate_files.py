@@ -163,9 +163,31 @@ def test_of_a_guide_with_colour_and_alpha_the_alpha_counts_if_it_varies(tmp_path
     pixels = picture(5, 8, 4)
     write_picture(tmp_path / "m.exr", pixels, ("R", "G", "B", "A"), half=())
     assert np.array_equal(pixels[:, :, 3:], plate_files.read_guide(tmp_path / "m.exr", "mask").pixels)
-    pixels[:, :, 3] = 1
+    pixels[:, :, 3], pixels[:, :, 1:3] = 1, pixels[:, :, :1]
     write_picture(tmp_path / "m.exr", pixels, ("R", "G", "B", "A"), half=())
     assert np.array_equal(pixels[:, :, :1], plate_files.read_guide(tmp_path / "m.exr", "mask").pixels)
+
+
+@pytest.mark.parametrize("name", ["mask", "matte.hero", "roto.A", "Roto.alpha"])
+def test_a_guide_beside_a_picture_is_found_by_its_name(tmp_path, name):
+    pixels = picture(5, 8, 4)
+    write_picture(tmp_path / "m.exr", pixels, ("R", "G", "B", name), half=())
+    assert np.array_equal(pixels[:, :, 3:], plate_files.read_guide(tmp_path / "m.exr", "mask").pixels)
+
+
+def test_a_picture_is_no_guide_and_of_several_mattes_none_is_chosen(tmp_path):
+    write_picture(tmp_path / "p.exr", picture(5, 8, 3), ("R", "G", "B"), half=())
+    with pytest.raises(GuideError, match=r"is a picture, with no matte in it \(its channels are R, G, B\).*or as A"):
+        plate_files.read_guide(tmp_path / "p.exr", "mask")
+    write_picture(tmp_path / "m.exr", picture(5, 8, 2), ("matte.hero", "matte.dog"), half=())
+    with pytest.raises(GuideError, match="holds several mattes"):
+        plate_files.read_guide(tmp_path / "m.exr", "mask")
+
+
+def test_a_guide_in_a_later_part_is_found(tmp_path):
+    colour, matte = picture(5, 8, 3), picture(5, 8, 1)
+    write_parts(tmp_path / "m.exr", [("beauty", ("R", "G", "B"), colour), ("roto", ("A",), matte)])
+    assert np.array_equal(matte, plate_files.read_guide(tmp_path / "m.exr", "mask").pixels)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

@@ -13,7 +13,7 @@ import pytest
 
 from seqlink.frames import FramePath, FrameRange
 from seqlink.shot import Colour, Guide
-from seqmatte import exr, plate_files, source
+from seqmatte import exr, kept_pictures, plate_files, source
 from seqmatte.encoding import Encoding
 from seqmatte.errors import ColourError, GuideError, PlateError, ShotError
 from seqmatte.keys import FileDigests
@@ -171,8 +171,8 @@ def test_many_threads_asking_at_once_read_a_file_once(tiny_shot, digests, monkey
 
 
 def test_memory_stays_bounded_whatever_is_asked(tiny_shot, digests, monkeypatch):
-    monkeypatch.setattr(source, "KEPT_BYTES", 5 * 48 * 64 * 3 * 4)
-    monkeypatch.setattr(source, "KEPT_PICTURES", 2)
+    monkeypatch.setattr(kept_pictures, "KEPT_BYTES", 5 * 48 * 64 * 3 * 4)
+    monkeypatch.setattr(kept_pictures, "KEPT_PICTURES", 2)
     reader = Source(tiny_shot.shot(), digests)
     for frame in tiny_shot.frames:
         reader.layer("plate", frame, "scene")
@@ -181,8 +181,8 @@ def test_memory_stays_bounded_whatever_is_asked(tiny_shot, digests, monkeypatch)
 
 
 def test_of_large_pictures_as_many_are_kept_as_a_frame_looks_at(tiny_shot, digests, monkeypatch):
-    monkeypatch.setattr(source, "KEPT_BYTES", 1)
-    monkeypatch.setattr(source, "KEPT_PICTURES", 4)
+    monkeypatch.setattr(kept_pictures, "KEPT_BYTES", 1)
+    monkeypatch.setattr(kept_pictures, "KEPT_PICTURES", 4)
     reader = Source(tiny_shot.shot(), digests)
     for frame in tiny_shot.frames:
         reader.layer("plate", frame, "scene")
@@ -321,3 +321,48 @@ def test_the_encoding_does_not_depend_on_what_the_process_was_asked_before(tmp_p
 
     without, overscan = (1, 3, 5), (1, 2, 3, 5)
     assert encodings(without, overscan) == encodings(overscan, without)[::-1]
+
+
+def test_a_data_window_outside_the_display_does_not_widen_the_others(tmp_path, digests):
+    tiny = write_tiny_shot(tmp_path, count=4)
+    stray = Header((-5000, -3000, 4, 4), tiny.header.display, attributes=tiny.header.attributes)
+    write_picture(tiny.plate.path(3), np.ones((4, 4, 3)), ("R", "G", "B"), stray)
+    reader = Source(tiny.shot(), digests)
+    assert reader.canvas.data == tiny.header.data
+    assert reader.layer("plate", 3, "scene").pixels.max() == 0
+
+
+def test_data_windows_far_larger_than_the_display_are_refused(tmp_path, digests):
+    tiny = write_tiny_shot(tmp_path, count=3)
+    wide = Header((-300, -300, 700, 700), tiny.header.display, attributes=tiny.header.attributes)
+    write_picture(tiny.plate.path(2), np.ones((700, 700, 3)), ("R", "G", "B"), wide)
+    with pytest.raises(PlateError, match="crop the frame with the largest"):
+        _ = Source(tiny.shot(), digests).canvas
+
+
+def test_a_frame_tagged_as_another_space_than_the_first_is_refused_unless_the_space_is_told(tmp_path, digests):
+    tiny = write_tiny_shot(tmp_path, count=3)
+    other = replace(tiny.header, attributes={"colorInteropID": ("string", "lin_ap1_scene")})
+    write_picture(tiny.plate.path(2), exr.read(tiny.plate.path(2)).pixels, ("R", "G", "B"), other)
+    with pytest.raises(PlateError, match=r"frame 2 says colorInteropID lin_ap1_scene.*lin_rec709_scene.*--colour"):
+        Source(tiny.shot(), digests).layer("plate", 2, "scene")
+    told = tiny.shot().replace(colour=Colour(space="lin_rec709_scene"))
+    assert Source(told, digests).layer("plate", 2, "scene") is not None
+
+
+def test_light_at_the_end_of_float_is_kept_and_what_algorithms_see_is_finite(tmp_path, digests):
+    tiny = write_tiny_shot(tmp_path, count=2, tag="lin_ap1_scene")
+    pixels = exr.read(tiny.plate.path(1)).pixels.copy()
+    pixels[5, 5], pixels[6, 6] = (3e38, -3e38, 3e38), (-3e38, 3e38, 0)
+    write_picture(tiny.plate.path(1), pixels, ("R", "G", "B"), tiny.header, half=())
+    reader = Source(tiny.shot(), digests)
+    assert reader.layer("plate", 1, "scene").pixels[5, 5, 0] == np.float32(3e38)
+    assert np.isfinite(reader.layer("plate", 1, "encoded").pixels).all()
+
+
+def test_a_mask_that_is_nowhere_opaque_is_refused(tiny_shot, digests):
+    weak = tiny_shot.folder / "weak.exr"
+    write_picture(weak, 0.4 * exr.read(tiny_shot.guide(1).path).pixels[:, :, :1], ("A",), tiny_shot.header, half=())
+    shot = tiny_shot.shot().replace(guides=(Guide(1, str(weak)),))
+    with pytest.raises(GuideError, match=r"nowhere above 0\.5 \(its most is 0\.4\)"):
+        Source(shot, digests).layer("guide", 1)

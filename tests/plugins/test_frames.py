@@ -42,7 +42,17 @@ def test_long_runs_print_short():
 def test_every_spelling_of_a_frame_number_names_the_same_file(pattern):
     assert FramePath(pattern).path(7) == "a.0007.exr"
     assert FramePath(pattern).path(12345) == "a.12345.exr"
-    assert FramePath(pattern).path(-7) == "a.-0007.exr"
+
+
+def test_a_negative_frame_keeps_its_padding_and_with_printf_its_sign_counts():
+    assert FramePath("a.####.exr").path(-7) == "a.-0007.exr"
+    assert FramePath("a.%04d.exr").path(-7) == "a." + "%04d" % -7 + ".exr" == "a.-007.exr"  # noqa: UP031
+
+
+def test_frames_before_0_are_found_as_printf_names_them(tmp_path):
+    for frame in range(-2, 2):
+        (tmp_path / f"p.{frame:04d}.exr").touch()
+    assert list(FramePath(tmp_path / "p.%04d.exr").frames()) == [-2, -1, 0, 1]
 
 
 def test_frames_on_disk_leave_out_dot_files_and_other_paddings(tmp_path):

@@ -30,11 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from seqlink.farm import write_bundle
+    from seqmatte import overwriting
     from seqmatte.errors import ShotError
 
     shot = shot_of(args)
     if args.missing and not args.cache:
         raise ShotError("--missing goes by a cache that the farm sees too: name it with --cache")
+    overwriting.refuse(shot)
     tasks = _tasks(args, shot)
     if not tasks:
         print("every frame is cached; deliver them with `seqmatte matte`, or leave out --missing")

@@ -49,11 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
+    from seqmatte import overwriting
     from seqmatte.file_faults import write_whole
     from seqmatte.report import Reporter
 
     shot = shot_of(args)
     frames = _asked(args)
+    overwriting.refuse(shot, frames, FramePath(args.confidence) if args.confidence else None, args.save or "")
     if args.save:
         write_whole(Path(args.save), (shot.to_json() + "\n").encode())
     report = Reporter(json_lines=args.json)
@@ -78,6 +80,7 @@ def _render(args: argparse.Namespace, engine: Engine, frames: FrameRange | None,
     """Renders one subject and delivers each frame as it comes."""
     from seqmatte.delivery import deliver, write_confidence
 
+    engine.check()
     report.begin(engine, engine.status(frames))
     out = engine.shot.out
     for result in engine.render(frames):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from itertools import tee
 
 import numpy as np
 import numpy.typing as npt
 
 from seqlink import FramePath, FrameRange
 from seqmatte.errors import PlateError
+
+Alpha = npt.NDArray[np.float32]
 
 EPILOG = """\
 examples:
@@ -39,23 +42,37 @@ def run(args: argparse.Namespace) -> int:
     frames = FrameRange.parse(args.frames) if args.frames else truth.frames()
     if not frames:
         raise PlateError("no frame of the truth is on disk", path=truth)
-    scored = score(_alphas(result, frames), _alphas(truth, frames))
+    scored = score(*_pairs(result, truth, frames))
     foreground = _foreground(result, truth, frames)
     if args.json:
-        print(json.dumps(scored.as_dict() | {"foreground": foreground}, indent=1))
+        print(json.dumps(scored.as_dict(frames) | {"foreground": foreground}, indent=1))
     else:
         if foreground is not None:
             print(f"foreground {foreground:.3f}")
-        print(scored.table(first=frames[0]))
+        print(scored.table(frames))
     return 0
 
 
-def _alphas(path: FramePath, frames: FrameRange) -> Iterator[npt.NDArray[np.float32]]:
+def _pairs(result: FramePath, truth: FramePath, frames: FrameRange) -> tuple[Iterator[Alpha], Iterator[Alpha]]:
+    """The alphas of both, frame by frame side by side."""
+    one, other = tee(_pair(result.path(frame), truth.path(frame), frame) for frame in frames)
+    return (pair[0] for pair in one), (pair[1] for pair in other)
+
+
+def _pair(result: str, truth: str, frame: int) -> tuple[Alpha, Alpha]:
+    """Raises PlateError where one of the two cannot be read, holds broken values, or they do not cover each other."""
     from seqmatte import exr
 
-    for frame in frames:
-        layer = exr.read(path.path(frame))
-        yield layer["A"] if layer.has("A") else layer.pixels[:, :, 0]
+    layers = [exr.read(path) for path in (result, truth)]
+    windows = [layer.header.data if layer.header else (0, 0, layer.width, layer.height) for layer in layers]
+    if windows[0] != windows[1]:
+        mine, theirs = (f"{w} x {h} at {x},{y}" for x, y, w, h in windows)
+        raise PlateError(f"the result is {mine}, the truth {theirs}", frame=frame, path=result)
+    for path, layer in zip((result, truth), layers, strict=True):
+        if not np.isfinite(layer.pixels).all():
+            raise PlateError("the picture holds values that are not finite", frame=frame, path=path)
+    made, true = (layer["A"] if layer.has("A") else layer.pixels[:, :, 0] for layer in layers)
+    return made, true
 
 
 def _foreground(result: FramePath, truth: FramePath, frames: FrameRange) -> float | None:

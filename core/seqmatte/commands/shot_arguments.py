@@ -102,7 +102,9 @@ def _on_disk(plate: FramePath) -> FrameRange:
         raise PlateError(f"the plate has no frame number in its name; {advice}", path=plate)
     found = plate.frames()
     if not found:
-        raise PlateError("no frame of the plate is on disk", path=plate)
+        from seqmatte.plate_files import instead
+
+        raise PlateError(f"no frame of the plate is on disk{instead(plate, found)}", path=plate)
     # From the first to the last: a frame that is missing in between is then named, not skipped.
     return FrameRange(range(found[0], found[-1] + 1))
 

@@ -30,5 +30,6 @@ def run(args: argparse.Namespace) -> int:
     shot = shot_of(args)
     for subject in shot.subjects():
         engine = Engine(shot, Cache(args.cache), subject=subject)
+        engine.check()
         Reporter(json_lines=args.json).plan(engine, engine.status())
     return 0

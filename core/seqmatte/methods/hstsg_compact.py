@@ -12,7 +12,7 @@ from seqlink.params import param
 from seqmatte import guide
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View, guide_kind
-from seqmatte.methods.networked import Networked, NetworkParams, Plane, enlarged, plane, sized
+from seqmatte.methods.networked import Networked, NetworkParams, Plane, blank, enlarged, plane, sized
 from seqmatte.methods.on_device import light
 from seqmatte.reach import MEETING, NearestKey
 
@@ -66,7 +66,7 @@ class HstsgCompact(Networked):
     """
 
     name: ClassVar[str] = "hstsg_compact"
-    version: ClassVar[int] = 7
+    version: ClassVar[int] = 8
     network: ClassVar[str] = "hstsg-compact"
     Params: ClassVar[type] = HstsgCompactParams
 
@@ -91,6 +91,8 @@ class HstsgCompact(Networked):
             made, _ = self._begun(view)
             return state, self._guided(made, view)
         picture = self._seen(view)
+        if blank(picture):
+            return state, self._unseen(state, view)
         made = self.runner.run("step", {"plate": picture, **state.bank()})
         state = state.with_recent({name: made[f"next_{name}"] for name in state.guided})
         return state, self._layer(made["alpha"], made["confidence"], view)
@@ -152,6 +154,11 @@ class HstsgCompact(Networked):
             return layer
         known = (drawn <= 0) | (drawn >= 1) | (kind == "alpha")
         return _guess_layer(np.where(known, drawn, layer["alpha"]), np.where(known, 1, layer["confidence"]))
+
+    def _unseen(self, state: Walk, view: View) -> Layer:
+        """What was remembered last, believed not at all; such a frame is not remembered."""
+        last = state.bank()["stored"][:, :, -1]
+        return self._layer(last, last.new_zeros(last.shape), view)
 
     def _layer(self, alpha: Tensor, confidence: Tensor, view: View) -> Layer:
         """Both at the plate's size."""

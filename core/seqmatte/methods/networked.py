@@ -25,6 +25,8 @@ Plane = npt.NDArray[np.float32]
 
 # ImageNet's mean and deviation of RGB 0..1.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# How much an encoded picture of 32 x 32 must vary for something to be seen in it.
+_SEEN = 0.02
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,14 @@ def _indices(side: int, wanted: int, mode: str, device: torch.device) -> Tensor:
 
     kind: Any = mode
     return torch.from_numpy(np.pad(np.arange(side), (0, wanted - side), kind)).to(device)
+
+
+def blank(picture: Tensor) -> bool:
+    """Whether nothing can be seen in an encoded picture [1, 3, H, W], as in a dip to black or a lost frame."""
+    import torch.nn.functional as F
+
+    small = F.interpolate(picture, size=(32, 32), mode="area")
+    return bool((small.amax((2, 3)) - small.amin((2, 3))).max() < _SEEN)
 
 
 def sized(picture: Tensor, longest: int, most: float = 1.0) -> Tensor:

@@ -14,7 +14,7 @@ from seqmatte.appearance import Colours
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View, as_planes, guide_kind
 from seqmatte.methods.edge_snap import EdgeSnapParams, snapped
-from seqmatte.methods.networked import Networked, NetworkParams, Plane, enlarged
+from seqmatte.methods.networked import Networked, NetworkParams, Plane, blank, enlarged
 from seqmatte.reach import MEETING, NearestKey
 from seqmatte.steady import Memory, carried, luma_of
 
@@ -87,6 +87,9 @@ class Refiner(Networked):
         return Colours(frozen["subject"], frozen["background"], frozen["background"])
 
     def step(self, state: Colours, view: View) -> tuple[State, Layer]:
+        if blank(self.picture(view["plate", 0, "encoded"])):
+            # Only the first opinion goes by anything but the picture: by the way that the subject went before.
+            return state, self.alpha_layer(view["solved"]["A"], view["solved"]["confidence"])
         opinions = seen(view, state)
         alpha = opinions["alpha"][0]
         if opinions["free"].any():
