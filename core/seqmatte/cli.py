@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -79,20 +80,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         allocation.keep_freed()
         return int(module.run(args))
     except SeqmatteError as error:
-        sys.stderr.write(f"seqmatte {name}: {error}\n")
-        return error.code
+        return _failed(name, error, "--json" in arguments)
     except ValueError as error:
-        sys.stderr.write(f"seqmatte {name}: {error}\n")
-        return ShotError.code
+        return _failed(name, ShotError(str(error)), "--json" in arguments)
     except BrokenPipeError:
         return 141
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        sys.stderr.write(f"seqmatte {name}: {system_words(error)}{where}\n")
-        return OutputError.code
+        return _failed(name, OutputError(system_words(error), path=error.filename), "--json" in arguments)
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped; finished frames are kept, the same command goes on\n")
         return 130
+
+
+def _failed(name: str, error: SeqmatteError, as_json: bool) -> int:
+    """Says what went wrong, as a JSON line too where lines are read; gives the exit code."""
+    sys.stderr.write(f"seqmatte {name}: {error}\n")
+    if as_json:
+        facts = {"code": error.code, "message": error.message}
+        where = {"frame": error.frame, "path": error.path, "field": error.field}
+        known = {key: value for key, value in where.items() if value is not None}
+        print(json.dumps({"event": "error", **facts, **known}), flush=True)
+    return error.code
 
 
 def _glued(arguments: Sequence[str]) -> list[str]:

@@ -167,7 +167,8 @@ def _loaded(name: str, why: str, changed: int) -> Any:
 def _space_named(config: Any, wanted: str, config_name: str) -> str:
     found = _find(config, wanted)
     if found is None:
-        close = difflib.get_close_matches(wanted, _names(config), n=4, cutoff=0.5)
+        colours = [name for name in _names(config) if not config.getColorSpace(name).isData()]
+        close = difflib.get_close_matches(wanted, colours, n=4, cutoff=0.5)
         hint = f"; did you mean {' or '.join(close)}?" if close else f"; it knows {', '.join(_spaces(config))}"
         raise ColourError(f"colour space {wanted!r} is not in config {config_name}{hint}", field="colour.space")
     return found

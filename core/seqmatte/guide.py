@@ -31,6 +31,14 @@ class Band:
         return np.asarray(np.where(self.unknown >= 0.5, np.float32(0.5), sure), np.float32)
 
 
+def known(guide: Layer) -> Mask:
+    """h x w: where an artist has decided: all of an alpha, a trimap outside its unknown band, of a mask nothing."""
+    kind, drawn = guide.channels[0], guide.pixels[:, :, 0]
+    if kind == "mask":
+        return np.zeros(drawn.shape, bool)
+    return np.asarray((drawn <= 0) | (drawn >= 1) | (kind == "alpha"))
+
+
 def small_size(height: int, width: int) -> tuple[int, int]:
     """(height, width) that propagation works at: at most 640 a side, same shape."""
     scale = min(1.0, SIDE / max(height, width))

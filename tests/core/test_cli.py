@@ -272,3 +272,13 @@ def test_what_the_system_refuses_is_a_sentence_with_an_exit_code(tmp_path, capsy
     said = capsys.readouterr().err
     assert said.startswith("seqmatte sample: ")
     assert "Traceback" not in said
+
+
+def test_who_reads_json_lines_reads_of_the_failure_too(guided, tmp_path, capsys):
+    tiny, mask = guided
+    os.unlink(tiny.plate.path(3))
+    shot = [str(tiny.plate), "--mask", mask, *RECIPE, "--cache", str(tmp_path / "cache"), "--json"]
+    assert cli.main(["matte", *shot, "--out", str(tmp_path / "m.####.exr")]) == 4
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (told["event"], told["code"], told["path"]) == ("error", 4, str(tiny.plate))
+    assert told["message"].startswith("the plate has no frames 3")

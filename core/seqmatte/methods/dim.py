@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from seqlink.params import param
-from seqmatte.methods.networked import Plane, normalised
+from seqmatte.imagenet import normalised
+from seqmatte.methods.networked import Plane
 from seqmatte.methods.trimap_network import TrimapNetwork, TrimapParams, known_padded
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from seqlink.params import param
+from seqmatte.guide import known
 from seqmatte.layer import Layer
-from seqmatte.method import Read, State, View, guide_kind
+from seqmatte.method import Read, State, View
 from seqmatte.methods.on_device import OnDevice, light, tensor
 from seqmatte.reach import PerFrame
 
@@ -93,11 +94,10 @@ def snapped(plate: Layer, guide: Layer | None, alpha: Plane, params: EdgeSnapPar
 
 def _given(guide: Layer | None, alpha: Plane) -> tuple[Plane, npt.NDArray[np.bool_]]:
     """The alpha with what an artist is sure of, and where that is."""
-    if guide is None or guide_kind(guide) == "mask":
+    if guide is None:
         return alpha, np.zeros(alpha.shape, bool)
-    drawn = guide.pixels[:, :, 0]
-    fixed = (drawn <= 0) | (drawn >= 1) | (guide_kind(guide) == "alpha")
-    return np.where(fixed, drawn, alpha).astype(np.float32), fixed
+    fixed = known(guide)
+    return np.where(fixed, guide.pixels[:, :, 0], alpha).astype(np.float32), fixed
 
 
 def _widened(edge: npt.NDArray[np.bool_], reach: float) -> npt.NDArray[np.bool_]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from seqmatte.methods.networked import Plane, normalised
+from seqmatte.imagenet import normalised
+from seqmatte.methods.networked import Plane
 from seqmatte.methods.trimap_network import TrimapNetwork, TrimapParams, known_padded
 
 if TYPE_CHECKING:

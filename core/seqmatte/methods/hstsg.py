@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from seqlink.params import param
+from seqmatte.guide import known
+from seqmatte.imagenet import normalised
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View, guide_kind
 from seqmatte.methods.networked import (
@@ -16,7 +18,6 @@ from seqmatte.methods.networked import (
     NetworkParams,
     brought_up,
     decided,
-    normalised,
     plane,
     sized,
 )
@@ -109,9 +110,8 @@ class Hstsg(Networked):
         picture = self.picture(view["plate"])
         small = sized(picture, self.params.side)
         found = plane(brought_up(unpadded(made["matte"], around), small, picture))
-        if guide is not None and guide_kind(guide) == "trimap":
-            drawn = guide.pixels[:, :, 0]
-            found = np.where((drawn <= 0) | (drawn >= 1), drawn, found).astype(np.float32)
+        if guide is not None:
+            found = np.where(known(guide), guide.pixels[:, :, 0], found).astype(np.float32)
         return following, self.alpha_layer(found, decided(found))
 
     def freeze(self, state: Walk) -> Frozen:

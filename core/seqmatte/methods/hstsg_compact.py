@@ -147,12 +147,8 @@ class HstsgCompact(Networked):
 
     def _guided(self, made: Mapping[str, Tensor], view: View) -> Layer:
         """On a guided frame what the artist is sure of stands, at full size."""
-        guide = view["guide"]
-        drawn, kind = guide.pixels[:, :, 0], guide_kind(guide)
         layer = self._layer(made["alpha"], made["confidence"], view)
-        if kind == "mask":
-            return layer
-        known = (drawn <= 0) | (drawn >= 1) | (kind == "alpha")
+        drawn, known = view["guide"].pixels[:, :, 0], guide.known(view["guide"])
         return _guess_layer(np.where(known, drawn, layer["alpha"]), np.where(known, 1, layer["confidence"]))
 
     def _unseen(self, state: Walk, view: View) -> Layer:

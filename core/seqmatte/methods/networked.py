@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 Plane = npt.NDArray[np.float32]
 
-# ImageNet's mean and deviation of RGB 0..1.
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # How much an encoded picture of 32 x 32 must vary for something to be seen in it.
 _SEEN = 0.02
 
@@ -108,12 +106,6 @@ def decided(alpha: Plane) -> Plane:
     sure = np.multiply(alpha, 2, dtype=np.float32)
     sure -= 1
     return np.abs(sure, out=sure)
-
-
-def normalised(picture: Tensor) -> Tensor:
-    """[N, 3, H, W] of 0..1 by ImageNet's statistics."""
-    mean, deviation = (picture.new_tensor(values).view(3, 1, 1) for values in (MEAN, DEVIATION))
-    return (picture - mean) / deviation
 
 
 def enlarged(x: Tensor, multiple: int, least: int = 1, mode: str = "reflect") -> Tensor:

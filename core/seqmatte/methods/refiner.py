@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from seqlink.params import param
 from seqmatte.appearance import Colours
+from seqmatte.guide import known
 from seqmatte.layer import Layer
-from seqmatte.method import Frozen, Read, State, View, as_planes, guide_kind
+from seqmatte.method import Frozen, Read, State, View, as_planes
 from seqmatte.methods.edge_snap import EdgeSnapParams, snapped
 from seqmatte.methods.networked import Networked, NetworkParams, Plane, blank, enlarged
 from seqmatte.reach import MEETING, NearestKey
@@ -89,7 +90,7 @@ class Refiner(Networked):
     def step(self, state: Colours, view: View) -> tuple[State, Layer]:
         if blank(self.picture(view["plate", 0, "encoded"])):
             # Only the first opinion goes by anything but the picture: by the way that the subject went before.
-            return state, self.alpha_layer(view["solved"]["A"], view["solved"]["confidence"])
+            return state, self.alpha_layer(view["solved"]["A"], 0.5 * view["solved"]["confidence"])
         opinions = seen(view, state)
         alpha = opinions["alpha"][0]
         if opinions["free"].any():
@@ -202,11 +203,7 @@ def _free(view: View, alpha: Plane, guess: Layer, around: Plane) -> Plane:
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
     near = cv2.dilate(open_to_doubt.astype(np.uint8), disc).astype(np.float32)
     guide = view.get("guide")
-    if guide is None or guide_kind(guide) == "mask":
-        return np.asarray(near, np.float32)
-    drawn = guide.pixels[:, :, 0]
-    given = guide_kind(guide) == "alpha"
-    return np.asarray(near * ((drawn > 0) & (drawn < 1) & (not given)), np.float32)
+    return np.asarray(near if guide is None else near * ~known(guide), np.float32)
 
 
 def _steady(around: Plane) -> npt.NDArray[np.bool_]:

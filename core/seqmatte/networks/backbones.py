@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqmatte.imagenet import DEVIATION, MEAN
+
 Features = tuple[Tensor, ...]
 
 RESNET_BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
@@ -138,9 +140,8 @@ class ImageNetNormalise(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        mean, deviation = torch.tensor((0.485, 0.456, 0.406)), torch.tensor((0.229, 0.224, 0.225))
-        self.register_buffer("mean", mean.view(3, 1, 1), persistent=False)
-        self.register_buffer("deviation", deviation.view(3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(DEVIATION).view(3, 1, 1), persistent=False)
         self.mean: Tensor
         self.deviation: Tensor
 

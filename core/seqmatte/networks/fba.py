@@ -12,15 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqmatte.imagenet import DEVIATION, MEAN
+
 from . import trimap_coding
 from .backbones import RESNET_BLOCKS, RESNET_WIDTHS
 from .blocks import doubled, resized
 from .normalised import StandardisedConv
 
 Skips = tuple[Tensor, Tensor, Tensor, Tensor]
-
-# ImageNet's, of RGB 0..1.
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def _norm(channels: int) -> nn.GroupNorm:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqmatte.imagenet import DEVIATION, MEAN
 from seqmatte.networks.backbones import ResNet
 from seqmatte.networks.blocks import ResBlock, aggregated, conv3, doubled, padded, unpadded
 from seqmatte.networks.memory import affinity, most, read_below
@@ -57,8 +58,8 @@ class QueryEncoder(ResNet):
 
     def __init__(self) -> None:
         super().__init__(50, stages=("res2", "res3", "res4"))
-        self.register_buffer("mean", torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor((0.229, 0.224, 0.225)).view(1, 3, 1, 1))
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(DEVIATION).view(1, 3, 1, 1))
         self.mean: Tensor
         self.std: Tensor
 

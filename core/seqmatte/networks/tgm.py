@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqmatte.imagenet import DEVIATION, MEAN
+
 from .backbones import Features, ResNet
 from .blocks import ResBlock, aggregated, conv3, doubled, padded, unpadded
 from .memory import affinity, read_all
@@ -42,8 +44,8 @@ class Encoder(ResNet):
 
     def __init__(self, masks: bool) -> None:
         super().__init__(50, stages=("res2", "res3", "res4"))
-        self.register_buffer("mean", torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor((0.229, 0.224, 0.225)).view(1, 3, 1, 1))
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(DEVIATION).view(1, 3, 1, 1))
         if masks:
             self.conv1_m = nn.Conv2d(1, 64, 7, 2, 3, bias=False)
             self.conv1_o = nn.Conv2d(1, 64, 7, 2, 3, bias=False)

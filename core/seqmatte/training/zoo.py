@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seqmatte.imagenet import normalised
 from seqmatte.networks import tgm, trimap_coding
 from seqmatte.networks.hmmn import State as MatchState
 from seqmatte.networks.stcn import Bank
@@ -21,14 +22,6 @@ from seqmatte.training.guides_drawn import grown
 from seqmatte.training.scenes import Clips
 
 Taught = Any  # a network of the family that the lesson is for
-
-_MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-def normalised(picture: Tensor) -> Tensor:
-    """ImageNet's mean and spread taken out of [..., 3, H, W]."""
-    mean, spread = (picture.new_tensor(v).view(3, 1, 1) for v in (_MEAN, _SPREAD))
-    return (picture - mean) / spread
 
 
 def recurrent(network: Taught, clips: Clips, step: int) -> Parts:
