@@ -82,7 +82,9 @@ class Engine:
         )
         # Pictures of the shot's files, by how far they lie from the frame that is made of them.
         reads = [read for method in self.plan.methods.values() for read in method.reads if read.layer in SOURCES]
-        self._habit: set[tuple[str, int, str | None]] = {(read.layer, 0, read.space) for read in reads}
+        self._habit: set[tuple[str, int, str | None]] = {
+            (read.layer, offset, read.space) for read in reads for offset in read.offsets if offset >= 0
+        }
         self._check_document(guided)
 
     @property
@@ -168,6 +170,8 @@ class Engine:
         waiting: deque[tuple[int, int]] = deque()
         clock = Clock(len(order))
         try:
+            for frame in order[:1]:
+                self._look_ahead(frame, ahead)
             for frame, following in zip(order, [*order[1:], None], strict=True):
                 lease.renew()
                 if following is not None:
@@ -215,5 +219,6 @@ class Engine:
         if key in self.cache:
             self._shelf.read_ahead(key)
             return
-        for name, offset, space in sorted(self._habit, key=lambda read: abs(read[1])):
+        # The farthest first: who needs a frame begins with the nearest.
+        for name, offset, space in sorted(self._habit, key=lambda read: -abs(read[1])):
             ahead.submit(self._sources.prefetch, name, self.plan.neighbour(frame, offset), space)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from seqlink.params import param
-from seqmatte.imagenet import normalised
 from seqmatte.methods.networked import Plane
 from seqmatte.methods.trimap_network import TrimapNetwork, TrimapParams, known_padded
+from seqmatte.networks.imagenet import normalised
 
 if TYPE_CHECKING:
     from torch import Tensor

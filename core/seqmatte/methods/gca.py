@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from seqmatte.imagenet import normalised
 from seqmatte.methods.networked import Plane
 from seqmatte.methods.trimap_network import TrimapNetwork, TrimapParams, known_padded
+from seqmatte.networks.imagenet import normalised
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,7 +10,6 @@ import numpy as np
 
 from seqlink.params import param
 from seqmatte.guide import known
-from seqmatte.imagenet import normalised
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View, guide_kind
 from seqmatte.methods.networked import (
@@ -21,6 +20,7 @@ from seqmatte.methods.networked import (
     plane,
     sized,
 )
+from seqmatte.networks.imagenet import normalised
 from seqmatte.reach import MEETING, NearestKey
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from seqlink.params import param
-from seqmatte.imagenet import normalised
 from seqmatte.layer import Layer
 from seqmatte.method import Read, State, View
 from seqmatte.methods.networked import Plane, enlarged
 from seqmatte.methods.trimap_network import TrimapNetwork, TrimapParams, confidence, foreground, tiling
+from seqmatte.networks.imagenet import normalised
 
 if TYPE_CHECKING:
     from torch import Tensor

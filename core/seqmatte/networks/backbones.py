@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqmatte.imagenet import DEVIATION, MEAN
+from seqmatte.networks.imagenet import DEVIATION, MEAN
 
 Features = tuple[Tensor, ...]
 

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqmatte.imagenet import DEVIATION, MEAN
 from seqmatte.networks.backbones import ResNet
 from seqmatte.networks.blocks import ResBlock, aggregated, conv3, doubled, padded, unpadded
+from seqmatte.networks.imagenet import DEVIATION, MEAN
 from seqmatte.networks.memory import affinity, most, read_below
 
 TOP = 32  # coarse cells that guide 1/8; the best quarter of them guides 1/4

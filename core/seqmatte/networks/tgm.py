@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqmatte.imagenet import DEVIATION, MEAN
+from seqmatte.networks.imagenet import DEVIATION, MEAN
 
 from .backbones import Features, ResNet
 from .blocks import ResBlock, aggregated, conv3, doubled, padded, unpadded

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seqmatte.imagenet import normalised
 from seqmatte.networks import tgm, trimap_coding
 from seqmatte.networks.hmmn import State as MatchState
+from seqmatte.networks.imagenet import normalised
 from seqmatte.networks.stcn import Bank
 from seqmatte.training import losses, losses_trimap
 from seqmatte.training.course import Lesson, Parts
