@@ -1,4 +1,4 @@
-"""What subject and background look like: colour samples, tables of colours, and what they say of a pixel's alpha."""
+"""What subject and background look like: colour samples, and what they say of a pixel's alpha."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqmatte.background import Background
+from seqmatte.colour_tables import Colours
 from seqmatte.encoding import Encoding
 from seqmatte.expectation import Expectation
 from seqmatte.flow import Plane
@@ -28,9 +29,6 @@ _ALMOST_ONE = 0.003
 # Variance of the colours that a usual pair could have mixed, as far as alpha is uncertain.
 _USUAL_WIDTH = 0.004
 _BEYOND = 0.4
-_BINS = 24
-# Share of the subject, in hundredths, that has a colour at least, for it to be one of the subject's.
-_RARE = 0.005
 # What a colour that only one side has is worth beside the pairs.
 _KNOWN = 0.3
 # Weight of background samples at which there is background at hand.
@@ -178,6 +176,20 @@ def _mixed(
     like: n, 0..1, whether the colour is a subject's; still: n, 0..1, whether it stays with the background. prior: n.
     """
     expected, unsure = prior.alpha, prior.spread**2
+    mass, first, second = _of_pairs(pixel, subject, background, prior, light)
+    whole, none = _of_one_kind(pixel, background, like, still)
+    whole, none = whole * _odds(1 - expected, unsure), none * _odds(expected, unsure)
+    mass, first, second = mass + whole + none, first + whole, second + whole
+    mean = first / mass
+    spread = np.maximum(second / mass - mean * mean, 1e-4)
+    return np.asarray(mean, np.float32), np.asarray(spread, np.float32)
+
+
+def _of_pairs(
+    pixel: Plane, subject: Samples, background: Samples, prior: Expectation, light: _Light
+) -> tuple[Plane, Plane, Plane]:
+    """n each: the weights of all pairs of a subject's and a background's sample, times 1, alpha and its square."""
+    expected, unsure = prior.alpha, prior.spread**2
     mass = np.full(len(pixel), 1e-5, np.float32)
     first, second = mass * expected, mass * (expected * expected + unsure)
     lit, lit_subject = light.of(pixel), [light.of(fore) for fore, _ in subject]
@@ -204,19 +216,20 @@ def _mixed(
             mass += weight
             first += weight * alpha
             second += weight * (alpha * alpha + np.minimum(told * own, 0.1))
+    return mass, first, second
+
+
+def _of_one_kind(pixel: Plane, background: Samples, like: Plane, still: Plane) -> tuple[Plane, Plane]:
+    """n each: how much speaks for a pixel that is all subject, and for one that is all background."""
     # A colour that no pair explains and that is not the background's: subject that was not seen before.
     strange = np.sqrt(((pixel - background[0][0]) ** 2).sum(1)) / _NOISE
-    weight = 0.02 * background[0][1] * np.exp(-0.5 * np.maximum(0, 3 - strange) ** 2)
+    unseen = 0.02 * background[0][1] * np.exp(-0.5 * np.maximum(0, 3 - strange) ** 2)
     # Colours that on the guided frames were only ever the one or the other's.
     other = np.clip(strange - 2, 0, 4) / 4 * background[0][1]
     whole, none = _KNOWN * np.clip(2 * like - 1, 0, 1) ** 2, _KNOWN * np.clip(1 - 2 * like, 0, 1) ** 2 * (1 - other)
     # Far from all background that is known, nothing is taken for it.
     none = (none + _KNOWN * still) * np.minimum(sum((weight for _, weight in background), np.float32(0)) / _AT_HAND, 1)
-    whole, none = (whole + weight) * _odds(1 - expected, unsure), none * _odds(expected, unsure)
-    mass, first, second = mass + whole + none, first + whole, second + whole
-    mean = first / mass
-    spread = np.maximum(second / mass - mean * mean, 1e-4)
-    return np.asarray(mean, np.float32), np.asarray(spread, np.float32)
+    return np.asarray(whole + unseen), np.asarray(none)
 
 
 def _odds(away: Plane, variance: Plane) -> Plane:
@@ -236,53 +249,3 @@ def palette(colours: Plane, count: int, rounds: int = 8) -> Plane:
             if (which == i).any():
                 centres[i] = ordered[which == i].mean(0)
     return np.asarray(centres, np.float32)
-
-
-@dataclass(frozen=True)
-class Colours:
-    """How common colours are, 24 x 24 x 24 each: in the subject and in the background of the guided frames, and in
-    the background of the last frames."""
-
-    subject: Plane
-    background: Plane
-    recent: Plane
-
-    @staticmethod
-    def seen(plates: list[Plane], subjects: list[Mask], backgrounds: list[Mask]) -> Colours:
-        ground = _table(plates, backgrounds)
-        return Colours(_table(plates, subjects), ground, ground)
-
-    def likeness(self, plate: Plane) -> Plane:
-        """h x w, 0..1: whether a colour is rather the subject's; 0.5 where it is neither's or both's."""
-        at = _bin(plate)
-        subject = self.subject.reshape(-1)[at]
-        background = np.maximum(self.background, self.recent).reshape(-1)[at]
-        return np.asarray((subject + 1e-4) / (subject + background + 2e-4), np.float32)
-
-    def met(self, plate: Plane) -> Mask:
-        """h x w: whether the subject showed such a colour on the guided frames."""
-        return np.asarray(self.subject.reshape(-1)[_bin(plate)] > _RARE)
-
-    def after(self, plate: Plane, background: Mask) -> Colours:
-        """With what the background of one more frame looks like."""
-        recent = 0.8 * self.recent + 0.2 * _table([plate], [background])
-        return Colours(self.subject, self.background, np.asarray(recent, np.float32))
-
-
-def _bin(plate: Plane) -> Index:
-    cell = np.clip(plate * _BINS, 0, _BINS - 1).astype(np.int64)
-    return np.asarray((cell[..., 0] * _BINS + cell[..., 1]) * _BINS + cell[..., 2])
-
-
-def _table(plates: list[Plane], masks: list[Mask]) -> Plane:
-    """24 x 24 x 24, sums to 1: a blurred histogram."""
-    counts = np.zeros(_BINS**3, np.float64)
-    for plate, mask in zip(plates, masks, strict=True):
-        counts += np.bincount(_bin(plate)[mask], minlength=_BINS**3)
-    cube = counts.reshape(_BINS, _BINS, _BINS)
-    for axis in range(3):
-        padded = np.pad(cube, [(2, 2) if i == axis else (0, 0) for i in range(3)], mode="edge")
-        cube = np.zeros_like(cube)
-        for k, share in enumerate((0.06, 0.24, 0.4, 0.24, 0.06)):
-            cube += share * np.take(padded, range(k, k + _BINS), axis)
-    return np.asarray(cube / max(cube.sum(), 1e-9) * 100, np.float32)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqmatte import appearance, flow
-from seqmatte.appearance import Colours
 from seqmatte.background import DOUBTFUL, Background, agreed
+from seqmatte.colour_tables import Colours
 from seqmatte.encoding import Encoding
 from seqmatte.expectation import Expectation
 from seqmatte.flow import Plane

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from seqmatte import appearance
-from seqmatte.appearance import Colours
 from seqmatte.background import Background
+from seqmatte.colour_tables import Colours
 from seqmatte.encoding import Encoding
 from seqmatte.expectation import Expectation
 

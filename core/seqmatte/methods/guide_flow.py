@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from seqlink.params import param
 from seqmatte import appearance, expectation, guide, propagation
-from seqmatte.appearance import Colours
 from seqmatte.background import Background
+from seqmatte.colour_tables import Colours
 from seqmatte.device import Device
 from seqmatte.encoding import Encoding
 from seqmatte.flow import Plane

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqlink.params import param
-from seqmatte.appearance import Colours
+from seqmatte.colour_tables import Colours
 from seqmatte.guide import known
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View, as_planes
