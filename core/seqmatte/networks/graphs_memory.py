@@ -61,17 +61,7 @@ def hstsg_parts(network: Any, options: Options) -> dict[str, Part]:
         return _in_time((*keys, *network.read_bank(keys, memory[:3], memory[3:])))
 
     def step(frame: Tensor, *held: Tensor) -> Sequence[Tensor]:
-        memory, near, seen = held[:6], held[6:12], held[12]
-        look = network.look(frame)
-        reads = network.read_bank(look.keys, memory[:3], memory[3:], **options)
-        ours = (*look.keys, *reads)
-        last = [torch.where(seen > 0, x[:, :, -1], y) for x, y in zip(near, ours, strict=True)]
-        before = [torch.where(seen > 1, x[:, :, 0], y) for x, y in zip(near, last, strict=True)]
-        window = [Recent(tuple(x[:3]), tuple(x[3:])) for x in (ours, last, before)]
-        mask, alpha = network.decoder.mattes(frame, look, network.crossed(window))
-        mask = shares(mask)
-        entry = _stored(network.remembered(frame, look, mask, alpha))
-        return mask, alpha, *entry, *_in_time(ours)
+        return _hstsg_step(network, options, frame, held)
 
     def guided(height: int, width: int) -> Sequence[Tensor]:
         frame, masks = _frame_and_masks(height, width)
@@ -100,6 +90,21 @@ def hstsg_parts(network: Any, options: Options) -> dict[str, Part]:
             (*values, *NEAR[3:]),
         ),
     }
+
+
+def _hstsg_step(network: Any, options: Options, frame: Tensor, held: Sequence[Tensor]) -> Sequence[Tensor]:
+    """mask, matte, the frame as memory, and what was read for it."""
+    memory, near, seen = held[:6], held[6:12], held[12]
+    look = network.look(frame)
+    reads = network.read_bank(look.keys, memory[:3], memory[3:], **options)
+    ours = (*look.keys, *reads)
+    last = [torch.where(seen > 0, x[:, :, -1], y) for x, y in zip(near, ours, strict=True)]
+    before = [torch.where(seen > 1, x[:, :, 0], y) for x, y in zip(near, last, strict=True)]
+    window = [Recent(tuple(x[:3]), tuple(x[3:])) for x in (ours, last, before)]
+    mask, alpha = network.decoder.mattes(frame, look, network.crossed(window))
+    mask = shares(mask)
+    entry = _stored(network.remembered(frame, look, mask, alpha))
+    return mask, alpha, *entry, *_in_time(ours)
 
 
 def hmmn_parts(network: Any, options: Options) -> dict[str, Part]:
