@@ -36,6 +36,8 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
                           "Utility - sRGB - Texture"),
 }  # fmt: skip
 
+# How far programs round primaries.
+_ROUNDED = 0.0015
 # CIE xy of red, green, blue, white: SMPTE ST 2065-1, AMPAS S-2014-004, ITU-R BT.709, BT.2020, SMPTE EG 432-1.
 _PRIMARIES: Mapping[str, tuple[float, ...]] = {
     "lin_ap0_scene": (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, 0.32168, 0.33767),
@@ -194,9 +196,25 @@ def _tags(header: Header) -> list[tuple[str, str]]:
     if "chromaticities" in header.attributes:
         given = np.asarray(header.attributes["chromaticities"][1], float)
         for space, known in _PRIMARIES.items():
-            if given.shape == (8,) and np.allclose(given, known, atol=0.0015):
+            if given.shape == (8,) and np.allclose(given, known, atol=_ROUNDED):
                 tags.append((space, f"tag chromaticities of {space}"))
     return tags
+
+
+def contradiction(header: Header, first: Header) -> str:
+    """How a frame's tags contradict the first frame's, in words; "" where they do not, or say nothing."""
+    for name in ("colorInteropID", "chromaticities"):
+        mine, theirs = header.attributes.get(name), first.attributes.get(name)
+        if mine and theirs and not _alike(mine[1], theirs[1]):
+            return f"says {name} {mine[1]}, the shot's first frame {theirs[1]}"
+    return ""
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two tags say the same; of numbers, to what programs round them."""
+    if isinstance(one, str) or isinstance(other, str):
+        return bool(one == other)
+    return np.shape(one) == np.shape(other) and np.allclose(one, other, atol=_ROUNDED)
 
 
 def _find(config: Any, wanted: str) -> str | None:

@@ -235,15 +235,11 @@ class Source:
             raise PlateError(f"{said}; conform the plate to one size", frame=frame, path=path)
 
     def _refuse_other_tag(self, header: Header | None, frame: int, path: str) -> None:
-        """Where the plate's space was read off the first frame. A frame that says nothing contradicts nothing."""
-        if header is None or not self.colour.tagged:
-            return
-        for name in ("colorInteropID", "chromaticities"):
-            mine, first = header.attributes.get(name), self.header.attributes.get(name)
-            if mine and first and mine != first:
-                said = f"frame {frame} says {name} {mine[1]}, the shot's first frame {first[1]}"
-                advice = "conform the plate, or say what it is with --colour"
-                raise PlateError(f"{said}; {advice}", frame=frame, path=path)
+        """Where the plate's space was read off the first frame."""
+        said = colour.contradiction(header, self.header) if header and self.colour.tagged else ""
+        if said:
+            advice = "conform the plate, or say what it is with --colour"
+            raise PlateError(f"frame {frame} {said}; {advice}", frame=frame, path=path)
 
 
 _HEADERS: dict[tuple[str, str, tuple[int, int, int] | None], Header] = {}

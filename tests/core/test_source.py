@@ -350,6 +350,18 @@ def test_a_frame_tagged_as_another_space_than_the_first_is_refused_unless_the_sp
     assert Source(told, digests).layer("plate", 2, "scene") is not None
 
 
+def test_primaries_that_another_program_rounded_are_the_same(tmp_path, digests):
+    rec709 = (0.64, 0.33, 0.3, 0.6, 0.15, 0.06, 0.3127, 0.329)
+    tiny = write_tiny_shot(tmp_path, count=3, tag="")
+    for frame, shift in ((1, 0.0), (2, 1e-5), (3, 0.05)):
+        tagged = replace(tiny.header, attributes={"chromaticities": ("float[8]", tuple(x + shift for x in rec709))})
+        write_picture(tiny.plate.path(frame), exr.read(tiny.plate.path(frame)).pixels, ("R", "G", "B"), tagged)
+    reader = Source(tiny.shot().replace(colour=Colour(encoding="0,1,1")), digests)
+    assert reader.layer("plate", 2, "scene") is not None
+    with pytest.raises(PlateError, match="frame 3 says chromaticities"):
+        reader.layer("plate", 3, "scene")
+
+
 def test_light_at_the_end_of_float_is_kept_and_what_algorithms_see_is_finite(tmp_path, digests):
     tiny = write_tiny_shot(tmp_path, count=2, tag="lin_ap1_scene")
     pixels = exr.read(tiny.plate.path(1)).pixels.copy()
