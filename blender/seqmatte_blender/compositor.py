@@ -123,6 +123,18 @@ def upstream(node: Any) -> set[str]:
     return names
 
 
+def images(node: Any) -> Iterator[Any]:
+    """The images that feed a node, also from within groups."""
+    tree = node.id_data
+    waiting = [tree.nodes[name] for name in upstream(node) if name != node.name]
+    while waiting:
+        each = waiting.pop()
+        if each.bl_idname == "CompositorNodeImage":
+            yield each.image
+        elif each.bl_idname == "CompositorNodeGroup" and each.node_tree is not None:
+            waiting.extend(each.node_tree.nodes)
+
+
 def unknown_nodes(tree: Any, names: set[str]) -> Iterator[Any]:
     """Nodes among the named whose add-on is not there: they crash the compositor of 4.5 and 5.0."""
     for name in names:

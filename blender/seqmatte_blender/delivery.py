@@ -18,6 +18,7 @@ _RESULT = re.compile(r"matte\.(-?\d{4,})\.exr")
 
 def begin(record: Record, folder: str, shot: Shot, guides: Mapping[int, str]) -> None:
     """Writes down what is solved now, and drops what lies outside its range. guides: file by frame."""
+    ours = {*record.source, *(FrameRange.parse(record.shot["frames"]) if record.shot else ())}
     for frame in FrameRange(record.confidence) - shot.frames:
         del record.confidence[frame]
         record.source.pop(frame, None)
@@ -27,7 +28,7 @@ def begin(record: Record, folder: str, shot: Shot, guides: Mapping[int, str]) ->
     record.failed = {}
     record.outcome = "solving"
     os.makedirs(folder, exist_ok=True)
-    _drop_strays(folder, shot.frames)
+    _drop_strays(folder, FrameRange(ours) - shot.frames)
 
 
 def mark_stale(record: Record, missing: FrameRange) -> None:
@@ -88,8 +89,8 @@ def _written(uid: str) -> dict[str, str]:
 
 
 def _drop_strays(folder: str, frames: FrameRange) -> None:
-    """Removes results outside the range: Blender would show the one just before it."""
+    """Removes results of ours outside the range: Blender would show the one just before it."""
     for name in os.listdir(folder):
         found = _RESULT.fullmatch(name)
-        if found and int(found[1]) not in frames:
+        if found and int(found[1]) in frames:
             os.remove(os.path.join(folder, name))

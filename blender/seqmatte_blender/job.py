@@ -81,7 +81,8 @@ def _solve(job: Job, shot: Shot, guides: dict[int, str]) -> Iterator[None]:
     shift = job.work.plate.shift
     cached, missing, _ = yield from _status(job, shot)
     _begin(job, shot, guides)
-    delivery.mark_stale(job.record, missing)
+    # Also what is cached: until it is brought in, an older matte lies there.
+    delivery.mark_stale(job.record, missing | cached)
     asked = FrameRange(frame + shift for frame in job.work.asked)
     yield from _render(job, shot, asked | (cached & job.record.confidence))
     finish(job, "ready")
@@ -98,6 +99,7 @@ def _check(job: Job, shot: Shot, guides: dict[int, str]) -> Iterator[None]:
     if job.work.kind == "farm":
         return _hand_over(job, shot, guides, spans)
     if cached and job.record.shot:
+        delivery.mark_stale(job.record, missing | cached)
         yield from _render(job, shot, cached)
     finish(job, "checked")
 
@@ -107,6 +109,8 @@ def _status(job: Job, shot: Shot) -> Generator[None, None, tuple[FrameRange, Fra
     call = yield from _sent(job, "status", {"shot": shot.to_dict()})
     yield from _awaited(job, call)
     answer = call.result()
+    if job.cancelled:  # the engine answers a question that it has begun
+        raise WorkerError("cancelled")
     spans = [FrameRange.parse(text) for text in answer["spans"]]
     return _frames(answer["cached"]), _frames(answer["missing"]), spans
 

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import bpy
 
-from . import export, node, scene, second_blender
+from . import compositor, export, node, scene, second_blender
 from .seqlink import FramePath, FrameRange, Guide, Shot, farm
 
 
@@ -104,6 +104,8 @@ def made(kind: str, owner: Any, matte: Any, first: int | None = None, elsewhere:
     settings, folder = group.seqmatte, node.folder(group)
     files = plate.path or node.exported(group)
     size = export.picture_size(files.path(frames[0] + plate.shift)) if plate.path else (0, 0)
+    read = [files.path(frame + plate.shift) for frame in frames] + [key.path for key in keys if key.path]
+    _refuse_overwriting(read, node.results(group), [frame + plate.shift for frame in frames])
     asked = FrameRange(frame for frame in frames if first is None or frame >= first)
     if not asked:
         raise scene.NotReady(f"Frame {first} lies after the range, which ends on {frames[-1]}.")
@@ -125,10 +127,19 @@ def made(kind: str, owner: Any, matte: Any, first: int | None = None, elsewhere:
 
 def pack_paint(matte: Any) -> Iterator[str]:
     """Packs painted images that are nowhere but in memory, where a copy of the file would lose them; their names."""
-    for key in matte.node_tree.seqmatte.keys:
-        if key.source == "IMAGE" and key.image is not None and key.image.is_dirty:
-            key.image.pack()
-            yield key.image.name
+    named = [key.image for key in matte.node_tree.seqmatte.keys if key.source == "IMAGE"]
+    for image in {*named, *compositor.images(matte)}:
+        if image is not None and image.is_dirty:
+            image.pack()
+            yield image.name
+
+
+def _refuse_overwriting(read: Iterable[str], results: FramePath, frames: Iterable[int]) -> None:
+    """Raises NotReady where a result would take the place of the plate or of a key's own file."""
+    places = {os.path.normcase(os.path.realpath(results.path(frame))) for frame in frames}
+    for path in read:
+        if os.path.normcase(os.path.realpath(path)) in places:
+            raise scene.NotReady(f"{path} would be written over by a matte: set another folder for the results.")
 
 
 def _refuse_unsaved() -> None:

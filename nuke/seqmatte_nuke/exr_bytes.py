@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Iterable
 
 # Scan lines in one chunk by the number of the compression (OpenEXR file layout, "Chunk layout").
 _LINES = {0: 1, 1: 1, 2: 1, 3: 16, 4: 32, 5: 16, 6: 32, 7: 32, 8: 32, 9: 256}
@@ -53,3 +54,14 @@ def _chunks(attributes: dict[str, bytes]) -> int:
     _, top, _, bottom = struct.unpack("<4i", attributes["dataWindow"])
     lines = _LINES[attributes["compression"][0]]
     return -(-(int(bottom) - int(top) + 1) // lines)
+
+
+def holds_views(path: str, views: Iterable[str]) -> bool:
+    """Whether an EXR's header tells of pictures of several views: a list of them, or channels or parts named by one."""
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(1 << 16)
+    except OSError:
+        return False  # who reads it says what is wrong
+    named = (f"{view}.".encode() for view in views)
+    return b"multiView\0" in head or b"view\0string\0" in head or any(name in head for name in named)

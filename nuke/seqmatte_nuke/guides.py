@@ -26,7 +26,7 @@ def masks(group: nuke.Group, frames: FrameRange, folder: str, view: str) -> tupl
     """Renders the mask input on key frames. The same picture keeps its old file, so that an undo costs nothing."""
     _refuse_unconnected(group, node.MASK, "mask")
     kind = str(group["guide_kind"].value())
-    fresh = FramePath(f"{folder}/guides/new/{kind}.%04d.exr")
+    fresh = FramePath(f"{folder}/guides/new.{node.uid_of(group)}/{kind}.%04d.exr")
     _render(group, "MatteMaskWrite", fresh, frames, view)
     made = []
     for frame in frames:
@@ -39,7 +39,8 @@ def masks(group: nuke.Group, frames: FrameRange, folder: str, view: str) -> tupl
 def plate(group: nuke.Group, frames: FrameRange, folder: str, view: str) -> FramePath:
     """Renders the plate input. A frame whose picture is the same keeps its old file."""
     _refuse_unconnected(group, node.PLATE, "plate")
-    fresh, kept = FramePath(f"{folder}/plate/new/plate.%04d.exr"), FramePath(f"{folder}/plate/plate.%04d.exr")
+    kept = exported(group, folder)
+    fresh = FramePath(f"{folder}/plate/new.{node.uid_of(group)}/plate.%04d.exr")
     _render(group, "MattePlateWrite", fresh, frames, view)
     for frame in frames:
         old, new = kept.path(frame), fresh.path(frame)
@@ -47,6 +48,11 @@ def plate(group: nuke.Group, frames: FrameRange, folder: str, view: str) -> Fram
             os.remove(old)
         _keep_or_move(new, old)
     return kept
+
+
+def exported(group: nuke.Group, folder: str) -> FramePath:
+    """The files of a plate that is rendered for the engine. They bear the uid: no plate of an artist's does."""
+    return FramePath(f"{folder}/plate/plate.{node.uid_of(group)}.%04d.exr")
 
 
 def _render(group: nuke.Group, name: str, files: FramePath, frames: FrameRange, view: str) -> None:

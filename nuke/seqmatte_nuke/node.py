@@ -92,8 +92,11 @@ def renew(group: nuke.Node) -> None:
     made = uuid.uuid4().hex[:8]
     group[UID].setValue(made)
     folder = str(group["folder"].value())
-    if not folder or (old and folder.endswith(old)):
+    if not folder:
         group["folder"].setValue(f"[file dirname [value root.name]]/seqmatte/{made}")
+    elif old:  # a copy, whose results would lie over its original's
+        above = folder[: -len(old) - 1] if folder.endswith(f"/{old}") else folder.rstrip("/")
+        group["folder"].setValue(f"{above}/{made}")
 
 
 def part(group: nuke.Group, name: str) -> nuke.Node:

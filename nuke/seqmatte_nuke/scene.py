@@ -9,7 +9,7 @@ from typing import cast
 import nuke
 from seqlink import Colour, FramePath, FrameRange, Shot
 
-from . import guides, keys, knobs, node, record
+from . import exr_bytes, guides, keys, knobs, node, record
 from .trouble import Trouble
 
 # What Nuke's own colour management works in.
@@ -102,12 +102,15 @@ def direct_plate(above: nuke.Node | None) -> FramePath | None:
 
 def _shot(group: nuke.Group, frames: FrameRange, guided: FrameRange, folder: str, view: str, with_plate: bool) -> Shot:
     plate = direct_plate(group.input(node.PLATE))
+    views = nuke.views()
+    if plate is not None and len(views) > 1 and exr_bytes.holds_views(plate.path(frames[0]), views):
+        plate = None  # the engine would read the first view's picture for all
     if plate is None and with_plate:
         plate = guides.plate(group, frames, folder, view)
     masks = guides.masks(group, guided, folder, view) if guided else ()
     clean = _evaluated(group, "clean")
     return Shot(
-        plate or FramePath(f"{folder}/plate/plate.%04d.exr"),
+        plate or guides.exported(group, folder),
         frames,
         masks,
         clean=FramePath(clean) if clean else None,

@@ -7,6 +7,7 @@ import subprocess
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ALL = list(range(1, 13))
@@ -221,6 +222,35 @@ def graded(script):
     grade = script.nuke.createNode("Grade", inpanel=False)
     grade.setInput(0, script.read)
     script.node.setInput(0, grade)
+
+
+def test_a_plate_of_the_artists_in_the_nodes_own_folder_stays_as_it_is(script, tmp_path):
+    from shots import write_tiny_shot
+
+    script.read_other(write_tiny_shot(tmp_path / "mine" / "plate"))
+    (tmp_path / "mine" / "plate" / "new").mkdir()
+    (tmp_path / "mine" / "plate" / "new" / "notes.txt").write_text("the artist's")
+    script.node["folder"].setValue(str(tmp_path / "mine"))
+    before = {path: path.read_bytes() for path in (tmp_path / "mine" / "plate").rglob("*") if path.is_file()}
+    graded(script)
+    script.solve()
+    assert script.node["status"].value().startswith("ready")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_of_a_file_with_several_views_each_views_own_picture_is_written_for_the_engine(script):
+    from seqmatte import exr
+
+    script.nuke._views[:] = ["left", "right"]
+    plain = exr.read(script.tiny.plate.path(1))
+    both = exr.Layer(
+        np.concatenate([plain.pixels, plain.pixels[:, :, :1]], 2), (*plain.channels, "right.R"), plain.header
+    )
+    exr.write(script.tiny.plate.path(1), both)
+    script.solve()
+    assert {(name, view) for name, _, view in script.written} == {
+        (name, view) for name in ("MattePlateWrite", "MatteMaskWrite") for view in ("left", "right")
+    }
 
 
 def test_clear_removes_the_results_and_nothing_else_and_a_solve_finds_them_in_the_cache(script):

@@ -132,6 +132,21 @@ def test_a_pasted_node_shows_the_same_result_and_never_writes_into_the_first_one
     assert first["status"].value().startswith("ready")
 
 
+def test_a_pasted_node_leaves_a_folder_that_was_set_by_hand_to_its_original(script, nuke, tmp_path):
+    script.node["folder"].setValue(str(tmp_path / "mine"))
+    nodes = [script.node]
+    for _ in range(2):
+        for node in nuke.allNodes():
+            node["selected"].setValue(node is nodes[-1])
+        nuke.nodeCopy(str(tmp_path / "clip.nk"))
+        nodes.append(nuke.nodePaste(str(tmp_path / "clip.nk")))
+    uids = [node["seqmatte_uid"].value() for node in nodes]
+    assert [node["folder"].value() for node in nodes] == [
+        str(tmp_path / "mine"),
+        *(f"{tmp_path / 'mine'}/{uid}" for uid in uids[1:]),
+    ]
+
+
 def test_a_node_deleted_while_it_is_solved_harms_nobody(script, nuke):
     from seqmatte_nuke import session
 

@@ -293,3 +293,36 @@ def test_a_node_of_a_missing_add_on_before_the_matte_is_named(tmp_path: Path):
     bpy.ops.wm.open_mainfile(filepath=bpy.data.filepath)
     said = rig.message_of(lambda: bpy.ops.seqmatte.solve(node="Matte 1"))
     assert "belongs to an add-on that is not here" in said
+
+
+def test_a_mask_that_a_matte_would_be_written_over_is_refused_and_stays(comp: rig.Comp):
+    guide = Path(comp.tiny.guide(1002).path)
+    place = comp.result(1003)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(guide.read_bytes())
+    comp.key(1002, source="IMAGE", image=bpy.data.images.load(str(place)))
+    assert "would be written over by a matte" in rig.message_of(comp.solve)
+    assert place.read_bytes() == guide.read_bytes()
+
+
+def test_paint_that_comes_through_the_socket_is_packed_too(comp: rig.Comp):
+    image = rig.paint("Socket", (comp.tiny.alpha[1002] > 0.5).astype(np.float32))
+    node = comp.tree.nodes.new("CompositorNodeImage")
+    node.image = image
+    comp.tree.links.new(node.outputs["Image"], comp.matte.inputs["Mask"])
+    comp.key(1002)
+    assert image.is_dirty and not image.packed_file
+    comp.solve()
+    assert image.packed_file
+    assert_near_truth(comp, 1003)
+
+
+def test_a_file_of_the_artists_that_is_called_as_a_matte_is_stays_when_the_range_shrinks(comp: rig.Comp):
+    comp.key(1004, source="IMAGE", image=bpy.data.images.load(comp.tiny.guide(1004).path))
+    comp.solve(start="ALL")
+    theirs = comp.result(1003).with_name("matte.0007.exr")
+    theirs.write_bytes(b"theirs")
+    comp.group.seqmatte.start = 1004
+    comp.solve()
+    assert sorted(comp.digests()) == [1004, 1005]
+    assert theirs.read_bytes() == b"theirs"
