@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happens by itself: jobs end when another file is opened, and a render says which mattes it lacks."""
+"""What happens by itself: jobs end when another file is opened, an undo leaves nodes on their results, and a render
+says which mattes it lacks."""
 
 import sys
 from typing import Any
@@ -7,13 +8,25 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from . import operators, session, status
+from . import node, operators, record, session, status
+from .seqlink import FrameRange
 
 
 @persistent
 def before_load(*_: Any) -> None:
     session.abandon()
     status.forget()
+
+
+@persistent
+def after_undo(*_: Any) -> None:
+    # A step of undo was taken before results arrived; what lies on disk it cannot take back.
+    for _tree, matte in node.every():
+        kept = record.read(node.folder(matte.node_tree))
+        if kept.shot:
+            frames = FrameRange(frame - kept.shift for frame in FrameRange.parse(kept.shot["frames"]))
+            node.show(matte.node_tree, frames, kept.shift)
+            node.reload(matte.node_tree)
 
 
 @persistent
@@ -26,8 +39,12 @@ def before_render(scene: Any, *_: Any) -> None:
 def register() -> None:
     bpy.app.handlers.load_pre.append(before_load)
     bpy.app.handlers.render_init.append(before_render)
+    for steps in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
+        steps.append(after_undo)
 
 
 def unregister() -> None:
     bpy.app.handlers.load_pre.remove(before_load)
     bpy.app.handlers.render_init.remove(before_render)
+    for steps in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
+        steps.remove(after_undo)

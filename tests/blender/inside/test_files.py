@@ -106,6 +106,28 @@ def test_undo_takes_back_a_key_and_redo_brings_it(solved: rig.Comp):
     assert [key.frame for key in the_group().seqmatte.keys] == [1001, 1005]
 
 
+def test_an_undo_past_a_solve_leaves_the_node_on_its_results(tmp_path: Path, engine: str):
+    comp = rig.Comp(tmp_path, seed=10)
+    comp.key(1001, source="MASK", mask=rig.mask("Head", comp.disc(1001)))
+    bpy.ops.ed.undo_push(message="before")
+    comp.solve()
+    shown = shown_by(the_group())
+    comp.key(1004)
+    bpy.ops.ed.undo_push(message="later")
+    bpy.ops.ed.undo()
+    assert shown_by(the_group()) == shown
+    assert rig.part("status").of(the_group()).word == "ready"
+    bpy.ops.ed.redo()
+    assert shown_by(the_group()) == shown
+
+
+def shown_by(group):
+    """Where a node's sequence begins, in the scene and on disk, and how long it is."""
+    result = group.nodes[rig.part("node").RESULT]
+    path = os.path.basename(result.image.filepath)
+    return path, result.frame_start, result.frame_duration, result.frame_offset
+
+
 def test_undo_while_a_job_runs_does_not_disturb_it(tmp_path: Path, gate: rig.Gate):
     comp = rig.Comp(tmp_path, seed=10)
     comp.key(1001, source="MASK", mask=rig.mask("Head", comp.disc(1001)))
