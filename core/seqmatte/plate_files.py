@@ -226,11 +226,24 @@ def _guide_plane(drawn: list[_Drawn]) -> tuple[_Drawn, str]:
     mattes = [(part, name) for part in drawn for name in part.names if _is_matte(name, part is first)]
     if len(mattes) == 1:
         return mattes[0]
+    if grey := _grey_layer(mattes):
+        return grey
     if mattes or _is_picture(first, others):
         listed = ", ".join(plain_text(name) for part in drawn for name in part.names)
         said = "holds several mattes" if mattes else "is a picture, with no matte in it"
         raise PlateError(f"the file {said} (its channels are {listed}); write the one that is meant alone, or as A")
     return first, others[0]
+
+
+def _grey_layer(mattes: list[tuple[_Drawn, str]]) -> tuple[_Drawn, str] | None:
+    """The first colour channel where all of these are one layer's R, G, B (A) and show no colours."""
+    layers = {(id(part), name.rpartition(".")[0]) for part, name in mattes}
+    named = [(part, name, _COLOUR.get(name.rpartition(".")[2].lower())) for part, name in mattes]
+    colours = [(part, name) for part, name, channel in named if channel in ("R", "G", "B")]
+    if len(layers) != 1 or not colours or not all(channel for _, _, channel in named):
+        return None
+    part = colours[0][0]
+    return None if _is_picture(part, [name for _, name in colours]) else colours[0]
 
 
 def _is_matte(name: str, in_first: bool) -> bool:

@@ -184,6 +184,17 @@ def test_a_picture_is_no_guide_and_of_several_mattes_none_is_chosen(tmp_path):
         plate_files.read_guide(tmp_path / "m.exr", "mask")
 
 
+def test_a_grey_layer_called_as_a_matte_is_one_matte(tmp_path):
+    pixels = np.repeat(picture(5, 8, 1), 4, axis=2)
+    pixels[:, :, 3] = 1
+    names = ("mask.R", "mask.G", "mask.B", "mask.A")
+    write_picture(tmp_path / "m.exr", pixels, names, half=())
+    assert np.array_equal(pixels[:, :, :1], plate_files.read_guide(tmp_path / "m.exr", "mask").pixels)
+    write_picture(tmp_path / "c.exr", np.concatenate([picture(5, 8, 3), pixels[:, :, 3:]], 2), names, half=())
+    with pytest.raises(GuideError, match="holds several mattes"):
+        plate_files.read_guide(tmp_path / "c.exr", "mask")
+
+
 def test_a_guide_in_a_later_part_is_found(tmp_path):
     colour, matte = picture(5, 8, 3), picture(5, 8, 1)
     write_parts(tmp_path / "m.exr", [("beauty", ("R", "G", "B"), colour), ("roto", ("A",), matte)])
