@@ -21,7 +21,7 @@ def before_load(*_: Any) -> None:
 @persistent
 def after_undo(*_: Any) -> None:
     # A step of undo was taken before results arrived; what lies on disk it cannot take back.
-    for _tree, matte in node.every():
+    for _scene, matte in node.every():
         kept = record.read(node.folder(matte.node_tree))
         if kept.shot:
             frames = FrameRange(frame - kept.shift for frame in FrameRange.parse(kept.shot["frames"]))

@@ -1,4 +1,4 @@
-"""Whether two EXRs hold the same picture, without decoding them.
+"""Whether two EXRs hold the same picture, and whether one holds several views', without decoding them.
 
 Nuke writes the date and its own state into each file, so that the same mask rendered twice differs in bytes. What a
 result is named by is the content; so a guide keeps its old file when only such remarks have changed.
