@@ -84,7 +84,7 @@ def check(group: nuke.Group) -> None:
     parts = scene.parts(group, with_plate=False)
     params = [{"have": record.read(part.folder).keys} for part in parts]
     if not any(row["have"] for row in params):
-        raise Trouble("Nothing was solved yet: press Solve.")
+        raise Trouble("Nothing was solved here yet: press Solve.")
     session.begin(Job(node.uid_of(group), "SeqMatte: what changed", "status", parts, params, _nothing, _checked))
 
 
@@ -225,8 +225,14 @@ def _checked(job: Job) -> None:
 
 
 def _bundled(job: Job) -> None:
+    """The farm makes every frame instead of us: the node looks where they will lie, and what is known of ours goes."""
     for part, answer in zip(job.parts, job.answers):
         farm.write_bundle(part.shot, answer["spans"], f"{part.folder}/farm")
+        record.write(part.folder, record.Record(part.shot.to_dict(), "written"))
+    group = node.by_uid(job.uid)
+    if group is not None and job.answers:
+        _show_results(group)
+        _look_at_result(job, group)
     _asked(job)
 
 

@@ -27,7 +27,8 @@ _RESULTS = {
 class Record:
     """One view of one node.
 
-    shot: the Shot that was solved last. outcome: "", "ready", "cancelled" or "failed"; message: its sentence.
+    shot: the Shot that was solved last. outcome: "", "ready", "cancelled", "failed" or "written" (a farm's job);
+    message: its sentence.
     confidence: 0..1 by finished frame; keys: what each was made of. failed: sentences by frame. changed: finished
     frames that no longer fit plate, guides and options, as the last solve or check found.
     """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -131,16 +131,12 @@ def _follow_part(job: Job, part: Part, params: dict[str, Any], post: Callable[..
         return
     if job.have:
         _ask_what_is_stale(job, part, post)
-    job.call = call = worker().send(job.method, {"shot": part.shot.to_dict(), **params})
     if job.cancelled:
-        call.cancel()  # pressed while the engine was starting
-    while not call.done:
-        event = call.take(LOOK_SECONDS)
-        if job.box is not None and job.box.isCancelled() and not job.cancelled:
-            job.cancel()
-        if event is not None:
-            _show(job, event)
-            post(job.heard, job, part, event)
+        return  # pressed while the engine was asked: nothing of this part is begun
+    call = worker().send(job.method, {"shot": part.shot.to_dict(), **params})
+    for event in _heard(job, call):
+        _show(job, event)
+        post(job.heard, job, part, event)
     job.error = call.error
     if call.error is None:
         job.answers.append(call.result())
@@ -149,12 +145,28 @@ def _follow_part(job: Job, part: Part, params: dict[str, Any], post: Callable[..
 def _ask_what_is_stale(job: Job, part: Part, post: Callable[..., None]) -> None:
     """Told as an event before the render: a solve of some frames leaves others behind, and a cancel does too."""
     try:
-        answer = worker().ask("status", {"shot": part.shot.to_dict(), "have": job.have.get(part.view, {})})
+        call = worker().send("status", {"shot": part.shot.to_dict(), "have": job.have.get(part.view, {})})
+        for _ in _heard(job, call):
+            """It has nothing to tell before its answer."""
+        answer = call.result()
     except WorkerError as error:
         if error.code <= 1:
             raise
         return  # the Shot itself is wrong: the render says so in full
     post(job.heard, job, part, Event("stale", {"frames": answer["stale"]}))
+
+
+def _heard(job: Job, call: Call) -> Iterator[Event]:
+    """A call's events until it is done; cancelled as soon as the artist says so."""
+    job.call = call
+    if job.cancelled:
+        call.cancel()  # pressed while the engine was starting
+    while not call.done:
+        event = call.take(LOOK_SECONDS)
+        if job.box is not None and job.box.isCancelled() and not job.cancelled:
+            job.cancel()
+        if event is not None:
+            yield event
 
 
 def _show(job: Job, event: Event) -> None:

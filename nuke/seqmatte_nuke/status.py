@@ -22,6 +22,7 @@ WORDS = {
     "stale": "some frames no longer fit their guides: press Solve",
     "cancelled": "stopped; finished frames stay",
     "failed": "see the message",
+    "at the farm": "the job is written; press Reload as frames come",
 }
 
 
@@ -101,6 +102,8 @@ def _word(records: list[Record], missing: FrameRange, stale: FrameRange) -> str:
         return "stale"
     if "cancelled" in outcomes and missing:
         return "cancelled"
+    if "written" in outcomes and missing:
+        return "at the farm"
     return "partial" if missing else "ready"
 
 

@@ -365,13 +365,49 @@ def test_a_farm_job_solves_the_node_elsewhere(script):
     tasks = job["steps"][0]["parameterSpace"]["taskParameterDefinitions"][0]["range"]
     assert tasks == ["1-2", "3-6", "7-8", "9-12"]
     for task in tasks:
+        assert script.node["status"].value().startswith("at the farm")
         command = [os.environ["SEQMATTE_PYTHON"], "-m", "seqmatte", "matte", str(bundle / "shot.json"), "--only", task]
         subprocess.run([*command, "--cache", str(script.folder / "farm cache")], check=True, capture_output=True)
-    script.press("reload")
+        script.press("reload")
+    assert script.node["status"].value() == "ready, 12/12 ready"
     made = {frame: str(script.results / f"matte/matte.{frame:04d}.exr") for frame in ALL}
     from_farm = digests(made)
     script.solve()
     assert digests(script.shown()) == from_farm
+
+
+def test_a_node_that_a_farm_solves_shows_what_the_farm_makes(script):
+    """It was never solved here, so it showed the plate until now."""
+    script.node["show"].setValue("plate")
+    script.solve("bundle")
+    shot = script.results / "farm/shot.json"
+    command = [os.environ["SEQMATTE_PYTHON"], "-m", "seqmatte", "matte", str(shot)]
+    subprocess.run([*command, "--cache", str(script.folder / "farm cache")], check=True, capture_output=True)
+    script.press("reload")
+    assert script.node["show"].value() == "result"
+    assert script.shown() == {frame: str(script.results / f"matte/matte.{frame:04d}.exr") for frame in ALL}
+
+
+def test_a_cancel_while_the_engine_is_asked_what_is_stale_begins_nothing(script):
+    from seqmatte_nuke import session
+
+    script.node["keys"].setValue("3 9")
+    script.solve()
+    move_mask(script, 9)
+    answered = session._ask_what_is_stale
+
+    def asked(job, part, post):
+        answered(job, part, post)
+        job.cancel()
+
+    session._ask_what_is_stale = asked
+    before = digests(script.shown())
+    try:
+        script.solve()
+    finally:
+        session._ask_what_is_stale = answered
+    assert digests(script.shown()) == before
+    assert script.node["status"].value().startswith("stale, 6/12 ready, stale 7-12")
 
 
 def test_without_a_window_a_batch_solves_and_fails_loudly(script):
