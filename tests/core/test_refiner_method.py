@@ -1,44 +1,90 @@
+"""The refiner with the weights that ship: what it leaves alone, and which of two opinions it follows."""
+
 import numpy as np
+import pytest
 
-from seqmatte.methods import refiner
+from seqmatte import weights
+from seqmatte.device import Device
+from seqmatte.encoding import Encoding
+from seqmatte.layer import Header, Layer, single
+from seqmatte.method import View
+from seqmatte.methods.refiner import Refiner, RefinerParams
 
-
-def test_the_refiner_is_believed_over_a_broad_part_and_hardly_at_a_rim():
-    solved = np.zeros((200, 400), np.float32)
-    rim, part = solved.copy(), solved.copy()
-    rim[100] = 0.3
-    part[40:160, 80:320] = 1
-    assert refiner._failed(rim, solved).max() < 0.1
-    assert refiner._failed(part, solved)[100, 200] == 1
-    assert refiner._failed(solved, solved).max() == 0
-
-
-def test_a_stray_that_the_second_opinion_denies_without_doubt_is_given_up():
-    found = np.zeros((4, 4), np.float32)
-    guess = np.zeros((2, 4, 4), np.float32)
-    guess[1, 0], guess[1, 1], guess[:, 2] = 1, 0.5, [[0.8], [1]]
-    believed = refiner._confirmed(found, guess)
-    assert believed[0].min() == 1
-    assert believed[1:].max() == 0
+HEIGHT, WIDTH = 128, 192
+SUBJECT, GROUND = (0.8, 0.3, 0.2), (0.2, 0.35, 0.6)
 
 
-def test_at_a_rim_the_opinions_meet_half_way_and_where_one_has_failed_the_network_decides():
-    solved, guess = np.zeros((2, 100, 200), np.float32)
-    solved[50], guess[50] = 0.2, 0.6
-    solved[:, 120:] = 1
-    found = solved.copy()
-    found[:, 120:] = 0
-    opinions = {
-        "alpha": solved[None],
-        "guess": np.stack((guess, 0 * guess)),
-        "free": np.ones((1, 100, 200), np.float32),
+@pytest.fixture(scope="module")
+def method():
+    made = Refiner(RefinerParams())
+    made.weights = weights.find("refiner")
+    made.open(Device("cpu"))
+    return made
+
+
+def disc(radius):
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    away = np.hypot(y - HEIGHT / 2, x - WIDTH / 2)
+    return np.clip(radius - away + 0.5, 0, 1).astype(np.float32)
+
+
+def opinion(alpha, sure):
+    return np.stack((alpha, np.full_like(alpha, sure)), 2)
+
+
+def refined(method, truth, solved, guess, sure=0.95):
+    """What the method makes of the second of three frames that are all alike, the first of which is guided."""
+    rng = np.random.default_rng(7)
+    colours = truth[..., None] * SUBJECT + (1 - truth[..., None]) * GROUND + rng.normal(0, 0.01, (HEIGHT, WIDTH, 1))
+    pixels = colours.astype(np.float32)
+    header, facts = Header.of_size(WIDTH, HEIGHT), {"encoding": str(Encoding())}
+    soft = (solved > 0) & (solved < 1)
+    layers = {
+        ("plate", "encoded"): Layer(pixels, ("R", "G", "B"), header, facts),
+        ("plate", "scene"): Layer(Encoding().decode(pixels), ("R", "G", "B"), header),
+        "trimap": Layer(
+            np.dstack((np.where(soft, 0.5, solved), solved, np.ones_like(solved))).astype(np.float32),
+            ("trimap", "alpha", "confidence"),
+        ),
+        "solved": Layer(opinion(solved, 0.5), ("A", "confidence")),
+        "snapped": Layer(opinion(guess, sure), ("A", "confidence")),
     }
-    agreed = refiner._agreed(found, opinions)
-    assert np.abs(agreed[50, :60] - 0.4).max() < 0.05
-    assert agreed[:, 160:].max() == 0
+    mask = single((truth > 0.5).astype(np.float32), "mask")
+
+    def view(frame):
+        def fetch(name, offset, space):
+            if name == "guide":
+                return mask if frame + offset == 0 else None
+            return layers.get((name, space or "scene") if name == "plate" else name)
+
+        return View(frame, fetch, lambda at, offset: min(max(at + offset, 0), 2))
+
+    _, made = method.step(method.start([view(0)]), view(1))
+    return made["A"]
 
 
-def test_where_nothing_may_change_closed_form_stands():
-    solved, guess = np.full((50, 50), 0.3, np.float32), np.full((50, 50), 0.9, np.float32)
-    opinions = {"alpha": solved[None], "guess": np.stack((guess, guess)), "free": np.zeros((1, 50, 50), np.float32)}
-    assert np.array_equal(refiner._agreed(solved, opinions), solved)
+def test_where_both_opinions_are_right_they_stand(method):
+    truth = disc(40)
+    assert np.abs(refined(method, truth, truth, truth) - truth).mean() < 0.002
+
+
+def test_a_part_that_closed_form_took_out_of_the_subject_comes_back_where_the_memory_is_certain(method):
+    truth = disc(40)
+    solved = truth.copy()
+    solved[50:70, 80:110] = 0
+    made = refined(method, truth, solved, truth, sure=0.98)
+    assert made[50:70, 80:110].mean() > 0.7
+    assert made[truth == 0].mean() < 0.01
+
+
+def test_a_stray_that_the_memory_denies_without_doubt_is_given_up(method):
+    truth, stray = disc(30), np.zeros((HEIGHT, WIDTH), np.float32)
+    stray[8:40, 8:40] = 1
+    made = refined(method, truth, np.maximum(truth, stray), truth, sure=0.98)
+    assert made[stray == 1].mean() < 0.05
+
+
+def test_where_nothing_is_open_to_doubt_closed_form_stands_to_the_bit(method):
+    solid = np.zeros((HEIGHT, WIDTH), np.float32)
+    solid[:, :96] = 1
+    assert np.array_equal(refined(method, solid, solid, solid, sure=0.5), solid)

@@ -30,11 +30,6 @@ _SURE, _APART = 0.02, 0.1
 _NEAR = 0.01
 # A sure answer that both neighbours bring here with such trust stands, unless the second opinion is so sure.
 _STEADY, _WINDOW, _CERTAIN = 0.5, 15, 0.9
-# The network is believed in full where it differs from the opinions' mean so much, on average over such a part of the
-# width.
-_FAILED, _BROAD = 0.042, 0.18
-# Or where the second opinion agrees and is so sure: from not at all to in full.
-_NO_DOUBT = (0.9, 0.98)
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,7 @@ class Refiner(Networked):
     """
 
     name: ClassVar[str] = "refiner"
-    version: ClassVar[int] = 12
+    version: ClassVar[int] = 13
     network: ClassVar[str] = "refiner"
     Params: ClassVar[type] = RefinerParams
 
@@ -94,8 +89,7 @@ class Refiner(Networked):
         opinions = seen(view, state)
         alpha = opinions["alpha"][0]
         if opinions["free"].any():
-            found = np.where(opinions["free"][0] > 0, self._weighed(opinions), alpha)
-            alpha = self._snapped(_agreed(found, opinions), view)
+            alpha = self._snapped(np.where(opinions["free"][0] > 0, self._weighed(opinions), alpha), view)
         sure = _sure(alpha, opinions, view["solved"]["confidence"])
         return state, self.alpha_layer(alpha, sure)
 
@@ -119,38 +113,6 @@ class Refiner(Networked):
         tiling = Tiling(self.params.tile // STRIDE * STRIDE, overlap=2 * MARGIN, margin=MARGIN, stride=STRIDE)
         with torch.inference_mode():
             return np.asarray(tiled(tiling, inputs["free"][0, 0] > 0, run)[0].cpu().numpy(), np.float32)
-
-
-def _agreed(found: Plane, opinions: Mapping[str, Plane]) -> Plane:
-    """H x W, 0..1: what the network found where an opinion has failed or the second one confirms it; else their mean.
-
-    The two opinions err each in its own way, so at a rim their mean is nearer to the truth than either.
-    """
-    solved, guess = opinions["alpha"][0], opinions["guess"]
-    mean = np.where(opinions["free"][0] > 0, 0.5 * (solved + guess[0]), solved)
-    believed = np.maximum(_failed(found, mean), _confirmed(found, guess))
-    return np.asarray(mean + believed * (found - mean), np.float32)
-
-
-def _failed(found: Plane, mean: Plane) -> Plane:
-    """H x W, 0..1: how far an opinion has failed here, told by how much of their mean the network would change.
-
-    Opinions go wrong over whole parts; the network touches up a rim no better than they do.
-    """
-    import cv2
-
-    side = max(3, round(_BROAD * found.shape[1]) | 1)
-    return np.asarray(np.clip(cv2.blur(np.abs(found - mean), (side, side)) / _FAILED, 0, 1), np.float32)
-
-
-def _confirmed(found: Plane, guess: Plane) -> Plane:
-    """H x W, 0..1: how far a second opinion without doubt says the same, as of a lamp that was left in.
-
-    guess: its alpha and its confidence, 2 x H x W.
-    """
-    low, high = _NO_DOUBT
-    sure = np.clip((guess[1] - low) / (high - low), 0, 1)
-    return np.asarray(np.where(np.abs(found - guess[0]) < _APART, sure, 0), np.float32)
 
 
 def learnt(guides: Sequence[View]) -> Colours:
