@@ -6,8 +6,9 @@ from types import ModuleType
 
 from safetensors.torch import save_file
 
-from seqmatte import networks, recipe, weights
+from seqmatte import networks, recipe
 from seqmatte.methods.networked import Networked
+from seqmatte.recognition import slot_of
 from seqmatte.releases import forms_of
 
 PARITY = Path(__file__).parent / "parity"
@@ -24,7 +25,7 @@ RECIPES = tuple(name for name in recipe.RECIPES if name != "flow-closed-form")
 def filled(network: str, folder: Path, form: str | None = None) -> str:
     """A file of weights for a network, written to the folder if it is not there."""
     form = LIGHT.get(network, forms_of(network)[0].name) if form is None else form
-    path = folder / f"{weights.slot_of(network, form)}.safetensors"
+    path = folder / f"{slot_of(network, form)}.safetensors"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         built = networks.build(network, **next(f.facts for f in forms_of(network) if f.name == form))

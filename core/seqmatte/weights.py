@@ -12,7 +12,6 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from seqmatte import whole_file
 from seqmatte.errors import OutputError, WeightsError
 from seqmatte.file_faults import system_words, write_whole
 from seqmatte.keys import FileDigests, home
+from seqmatte.recognition import differences, every_form, nearest, recognised, shapes, slot_of, unlike
 from seqmatte.releases import RELEASES, forms_of
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ SUFFIXES = (".safetensors", ".pth", ".pt", ".npz")
 
 # What trainers wrap the arrays in. "kept" is our own checkpoints' averaged network, better than the last one.
 WRAPPERS = ("state_dict", "kept", "model", "network")
-# Keys that a mismatch names.
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -100,11 +98,11 @@ def load(network: str, path: str, **facts: object) -> nn.Module:
     arrays = read(path)
     forms = [form for form in forms_of(network) if all(facts.get(k, v) == v for k, v in form.facts.items())]
     for form in forms:
-        if not _differences(_shapes(network, form.name), arrays):
+        if not differences(shapes(network, form.name), arrays):
             built = networks.build(network, **{**form.facts, **facts})
             built.load_state_dict({name: array.float() for name, array in arrays.items()}, strict=False)
             return built
-    raise WeightsError(_unlike(network, [form.name for form in forms], arrays), path=path)
+    raise WeightsError(unlike(network, [form.name for form in forms], arrays), path=path)
 
 
 def read(path: str) -> Arrays:
@@ -125,14 +123,6 @@ def read(path: str) -> Arrays:
     return found
 
 
-def recognised(arrays: Arrays) -> tuple[str, str] | None:
-    """The network and form whose keys and shapes these are."""
-    for network, form in _every_form():
-        if not _differences(_shapes(network, form), arrays):
-            return network, form
-    return None
-
-
 def add(path: str, name: str = "") -> Weights:
     """Copies a file into the user's folder under its network's name, with a card; replaces what was there.
 
@@ -143,8 +133,8 @@ def add(path: str, name: str = "") -> Weights:
     arrays = read(path)
     known = recognised(arrays)
     if known is None or (name and name not in (known[0], slot_of(*known))):
-        wanted = name.partition("-")[0] if name and name not in {n for n, _ in _every_form()} else name
-        raise WeightsError(_unlike(wanted or _nearest(arrays)[0], None, arrays), path=path)
+        wanted = name.partition("-")[0] if name and name not in {n for n, _ in every_form()} else name
+        raise WeightsError(unlike(wanted or nearest(arrays)[0], None, arrays), path=path)
     network, form = known
     slot = slot_of(network, form)
     card = {**_release_card(network, form), **_card_beside(Path(path)), "network": network, "form": form}
@@ -156,11 +146,6 @@ def add(path: str, name: str = "") -> Weights:
         if old.suffix in set(SUFFIXES) - {place.suffix}:
             old.unlink()
     return Weights(network, str(place), str(card["sha256"]), card)
-
-
-def slot_of(network: str, form: str) -> str:
-    """The name that a form's weights go by in a folder: rvm-resnet50, fba."""
-    return f"{network}-{form}" if form else network
 
 
 def _slots(network: str, variant: str) -> list[str]:
@@ -246,60 +231,3 @@ def _tensorflow_arrays(path: str) -> dict[Any, Any]:
 
     with np.load(path, allow_pickle=False) as found:
         return dict(from_tensorflow({name: found[name] for name in found.files}))
-
-
-Shapes = Mapping[str, tuple[int, ...]]
-
-
-@cache
-def _shapes(network: str, form: str) -> Shapes:
-    """Keys and shapes of a form, built without memory."""
-    import torch
-
-    from seqmatte import networks
-
-    facts = next(f.facts for f in forms_of(network) if f.name == form)
-    with torch.device("meta"):
-        built = networks.build(network, **facts)
-    return {k: tuple(v.shape) for k, v in built.state_dict().items() if not k.endswith("num_batches_tracked")}
-
-
-def _every_form() -> list[tuple[str, str]]:
-    from seqmatte import networks
-
-    return [(name, form.name) for name in networks.names() for form in forms_of(name)]
-
-
-def _differences(shapes: Shapes, arrays: Arrays) -> list[str]:
-    """The first keys that differ between a form and a file, in words; none if they are alike."""
-    absent = [k for k in shapes if k not in arrays]
-    strange = [k for k in arrays if k not in shapes]
-    other = [k for k, s in shapes.items() if k in arrays and tuple(arrays[k].shape) != s]
-    said = [f"missing: {', '.join(absent[:_NAMED])}"] if absent else []
-    said += [f"unknown: {', '.join(strange[:_NAMED])}"] if strange else []
-    return said + [f"{k} is {list(arrays[k].shape)}, not {list(shapes[k])}" for k in other[:_NAMED]]
-
-
-def _likeness(shapes: Shapes, arrays: Arrays) -> float:
-    """The share of keys with the same shape in both."""
-    same = sum(k in arrays and tuple(arrays[k].shape) == s for k, s in shapes.items())
-    return same / max(1, len(shapes) + len(arrays) - same)
-
-
-def _nearest(arrays: Arrays) -> tuple[str, str]:
-    return max(_every_form(), key=lambda one: _likeness(_shapes(*one), arrays))
-
-
-def _unlike(network: str, forms: list[str] | None, arrays: Arrays) -> str:
-    """Why a file is not this network's, and what it seems to be."""
-    names = [form.name for form in forms_of(network)] if forms is None else forms
-    best = max(names, key=lambda name: _likeness(_shapes(network, name), arrays))
-    told = (
-        f"these are not weights for {slot_of(network, best)}; {'; '.join(_differences(_shapes(network, best), arrays))}"
-    )
-    nearest = _nearest(arrays)
-    share = _likeness(_shapes(*nearest), arrays)
-    if share < 0.1 or nearest[0] == network:
-        return told
-    sure = "are" if share == 1 else "seem to be"
-    return f"{told}. They {sure} {slot_of(*nearest)}'s"

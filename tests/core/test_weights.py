@@ -14,6 +14,7 @@ from seqlink import FramePath, FrameRange, Guide, Shot
 from seqmatte import cli, networks, recipe, weights
 from seqmatte.errors import ShotError, WeightsError
 from seqmatte.keys import FileDigests
+from seqmatte.recognition import recognised
 from shots import source_environment
 
 
@@ -67,7 +68,7 @@ def test_half_precision_safetensors_load_as_float32_without_counters(tmp_path, r
 def test_the_form_is_read_from_the_file(tmp_path):
     torch.manual_seed(0)
     path = written(tmp_path, networks.build("context_motion", encoder="mobilenetv2").state_dict())
-    assert weights.recognised(weights.read(path)) == ("context_motion", "mobilenetv2")
+    assert recognised(weights.read(path)) == ("context_motion", "mobilenetv2")
     with pytest.raises(WeightsError, match="not weights for context_motion-resnet18"):
         weights.load("context_motion", path, encoder="resnet18")
 

@@ -6,6 +6,7 @@ import argparse
 
 from seqmatte import weights
 from seqmatte.errors import WeightsError
+from seqmatte.recognition import slot_of
 from seqmatte.releases import RELEASES, forms_of
 
 EPILOG = """\
@@ -75,10 +76,10 @@ def _check() -> int:
             try:
                 found = weights.find(network, form.name)
                 weights.load(network, found.path)
-                print(f"{weights.slot_of(network, form.name)}: ok, {_told(found)}")
+                print(f"{slot_of(network, form.name)}: ok, {_told(found)}")
             except WeightsError as error:
                 if error.path is not None:
-                    print(f"{weights.slot_of(network, form.name)}: {error}")
+                    print(f"{slot_of(network, form.name)}: {error}")
                     wrong = WeightsError.code
     return wrong
 
