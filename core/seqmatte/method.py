@@ -26,12 +26,14 @@ class Read:
     layer: "plate", "clean", "guide", or a layer made earlier in the recipe. offsets: frames relative to the step's
     frame; past the ends the end frame repeats. space (plate and clean only): "scene" is scene-linear light in
     the primaries that results are delivered in, unclipped; "encoded" is linear Rec.709 through the shot's invertible
-    network encoding, about 0..1 (see encoding.py).
+    network encoding, about 0..1 (see encoding.py). optional: a recipe in which nobody makes the layer goes without, and
+    the method then has no such read.
     """
 
     layer: str
     offsets: tuple[int, ...] = (0,)
     space: str = "scene"
+    optional: bool = False
 
 
 class View:

@@ -62,6 +62,11 @@ RECIPES: Mapping[str, Recipe] = {
             ),
             "Both of the above, weighed against each other pixel by pixel by our refiner; weights shipped.",
         ),
+        Recipe(
+            "flow-refiner",
+            ("guide_flow", "closed_form as solved", "refiner", "refine"),
+            "Optical flow and closed form, mended by our refiner alone: quicker than combined; weights shipped.",
+        ),
         Recipe("flow-gca", ("guide_flow", "gca", "refine"), "Optical flow and GCA matting."),
         Recipe("flow-fba", ("guide_flow", "fba", "refine"), "Optical flow and FBA matting, with FBA's own foreground."),
         Recipe("flow-dim", ("guide_flow", "dim", "refine"), "Optical flow and Deep Image Matting."),
@@ -118,6 +123,7 @@ def build(shot: Shot) -> list[Method]:
     _refuse_strange_params(shot)
     _refuse_strange_runtime(shot)
     made = [_method(name, shot) for name in recipe.steps]
+    _without_what_nobody_makes(made)
     _check(recipe, made)
     return made
 
@@ -167,6 +173,13 @@ def _refuse_strange_runtime(shot: Shot) -> None:
         for name in set(shot.weights) - known:
             listed = ", ".join(sorted(known))
             raise ShotError(f"weights.{name}: no method has this network; available: {listed}", field="weights")
+
+
+def _without_what_nobody_makes(made: list[Method]) -> None:
+    """Optional reads of layers that this recipe does not have are taken back."""
+    there = {*SOURCES, *(method.makes for method in made)}
+    for method in made:
+        method.reads = tuple(read for read in method.reads if not read.optional or read.layer in there)
 
 
 def _check(recipe: Recipe, made: list[Method]) -> None:

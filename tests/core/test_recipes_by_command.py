@@ -92,7 +92,7 @@ def test_added_weights_serve_a_process_of_its_own(overscanned, own_home, tmp_pat
     check_files(overscanned, tmp_path)
 
 
-WANTING = [name for name in RECIPES if name not in ("hstsg-compact", "combined")]
+WANTING = [name for name in RECIPES if name not in ("hstsg-compact", "combined", "flow-refiner")]
 
 
 @pytest.mark.parametrize("name", WANTING)

@@ -76,7 +76,7 @@ class GuideFlow:
     """
 
     name: ClassVar[str] = "guide_flow"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     Params: ClassVar[type] = GuideFlowParams
 
     makes = "trimap"
@@ -257,8 +257,9 @@ def _placed(walk: Walk, view: View, guided: bool) -> Layer:
     size = (plate.height, plate.width)
     alpha, confidence = guide.resized(walk.band.alpha, size), guide.resized(walk.confidence, size)
     if given is not None and kind != "mask":
-        whole = guide.from_trimap(given[kind])
-        shown, alpha = whole.trimap(), whole.alpha if kind == "alpha" else alpha
+        shown, alpha = guide.from_trimap(given[kind]).trimap(), given[kind] if kind == "alpha" else alpha
+        if kind == "alpha":  # its faintest wisps are the artist's too
+            shown = np.where((alpha > 0) & (alpha < 1), np.float32(0.5), alpha)
         confidence = np.ones_like(confidence) if kind == "alpha" else confidence
     else:
         shown = guide.placed(walk.band, size)

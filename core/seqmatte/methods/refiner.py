@@ -30,6 +30,8 @@ _SURE, _APART = 0.02, 0.1
 _NEAR = 0.01
 # A sure answer that both neighbours bring here with such trust stands, unless the second opinion is so sure.
 _STEADY, _WINDOW, _CERTAIN = 0.5, 15, 0.9
+# How sure the only opinion is taken to be where it stands for the second one too.
+_ALONE = 0.9
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class RefinerParams(NetworkParams):
 
 
 class Refiner(Networked):
-    """Two opinions, "solved" (by closed form) and "snapped" (of our memory network), and plate, to alpha.
+    """Two opinions, "solved" (by closed form) and "snapped" (of our memory network), and plate, to alpha. Where
+    there is no second opinion the first one stands for it too.
 
     Neighbouring frames' alphas are carried here along optical flow and weighed too; what comes of it is snapped to the
     plate's edges. What an artist's trimap or alpha is sure of stays. For the network each pixel depends on what is near
@@ -65,7 +68,7 @@ class Refiner(Networked):
         Read("guide"),
         Read("trimap"),
         Read("solved", (-1, 0, 1)),
-        Read("snapped"),
+        Read("snapped", optional=True),
     )
     # What subject and background look like is told by the guided frames.
     reach = NearestKey(2, MEETING)
@@ -86,12 +89,19 @@ class Refiner(Networked):
         if blank(self.picture(view["plate", 0, "encoded"])):
             # Only the first opinion goes by anything but the picture: by the way that the subject went before.
             return state, self.alpha_layer(view["solved"]["A"], 0.5 * view["solved"]["confidence"])
-        opinions = seen(view, state)
+        opinions = seen(view, state, self._second(view))
         alpha = opinions["alpha"][0]
         if opinions["free"].any():
             alpha = self._snapped(np.where(opinions["free"][0] > 0, self._weighed(opinions), alpha), view)
         sure = _sure(alpha, opinions, view["solved"]["confidence"])
         return state, self.alpha_layer(alpha, sure)
+
+    def _second(self, view: View) -> Layer:
+        """The second opinion: "A" and "confidence"."""
+        if any(read.layer == "snapped" for read in self.reads):
+            return view["snapped"]
+        alpha = view["solved"]["A"]
+        return Layer(np.stack((alpha, np.full_like(alpha, _ALONE)), 2), ("A", "confidence"))
 
     def _snapped(self, alpha: Plane, view: View) -> Plane:
         hold = EdgeSnapParams(hold=self.params.hold, hold_sure=min(10 * self.params.hold, 10.0))
@@ -122,9 +132,9 @@ def learnt(guides: Sequence[View]) -> Colours:
     return Colours.seen(plates, [one >= 1 - _SURE for one in drawn], [one <= _SURE for one in drawn])
 
 
-def seen(view: View, colours: Colours) -> dict[str, Plane]:
-    """What the network is shown of a frame, C x H x W each, by the names of `SEEN`."""
-    trimap, guess = view["trimap"], view["snapped"]
+def seen(view: View, colours: Colours, guess: Layer) -> dict[str, Plane]:
+    """What the network is shown of a frame, C x H x W each, by the names of `SEEN`. guess: the second opinion."""
+    trimap = view["trimap"]
     alpha, plate = view["solved"]["A"], view["plate", 0, "encoded"].take("R", "G", "B")
     around = np.concatenate([_brought(view, offset) for offset in (-1, 1)])
     unknown = ((trimap["trimap"] > 0) & (trimap["trimap"] < 1)).astype(np.float32)

@@ -161,7 +161,8 @@ def _found(reel: Reel, guess: Tensor) -> dict[str, Tensor]:
         reel.made["guess", frame] = Layer(np.ascontiguousarray(planes.transpose(1, 2, 0)), ("alpha", "confidence"))
     reel.run(EdgeSnap(EdgeSnapParams()), "snapped")
     colours = learnt([reel.view(0)])
-    frames = [seen(reel.view(frame), colours) for frame in range(len(reel.plates))]
+    views = [reel.view(frame) for frame in range(len(reel.plates))]
+    frames = [seen(view, colours, view["snapped"]) for view in views]
     return {name: torch.from_numpy(np.stack([frame[name] for frame in frames])) for name in SEEN}
 
 
