@@ -31,7 +31,7 @@ _NEAR = 0.01
 # A sure answer that both neighbours bring here with such trust stands, unless the second opinion is so sure.
 _STEADY, _WINDOW, _CERTAIN = 0.5, 15, 0.9
 # How sure the only opinion is taken to be where it stands for the second one too.
-_ALONE = 0.9
+_ALONE = 0.95
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class RefinerParams(NetworkParams):
 
 
 class Refiner(Networked):
-    """Two opinions, "solved" (by closed form) and "snapped" (of our memory network), and plate, to alpha. Where
-    there is no second opinion the first one stands for it too.
+    """Two opinions, "solved" (by closed form) and "snapped" (of our memory network), and plate, to alpha.
 
-    Neighbouring frames' alphas are carried here along optical flow and weighed too; what comes of it is snapped to the
-    plate's edges. What an artist's trimap or alpha is sure of stays. For the network each pixel depends on what is near
-    it alone, so it looks only about what may change, and tiles that share twice its margin give what the frame gives.
+    Where there is no second opinion the first one stands for it too. Neighbouring frames' alphas are carried here along
+    optical flow and weighed too; what comes of it is snapped to the plate's edges. What an artist's trimap or alpha is
+    sure of stays. For the network each pixel depends on what is near it alone, so it looks only about what may change,
+    and tiles that share twice its margin give what the frame gives.
     """
 
     name: ClassVar[str] = "refiner"
