@@ -5,7 +5,8 @@ Both take and give torch tensors by name (see networks/graphs.py), float32, with
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 RUNTIMES = ("torch", "onnx")
 PRECISIONS = ("float32", "fast")
+# Networks are cut into so many threads' work on every processor, however many cores it has and whatever the environment
+# allows: another number rounds otherwise, and what comes after a network makes a visible difference of it.
+THREADS = 8
 Options = Mapping[str, object]
 
 
@@ -62,7 +66,7 @@ def opened(
 
 
 class TorchRunner:
-    """The reference. Repeats exactly on a device and a number of threads; other numbers differ by rounding."""
+    """The reference. Repeats exactly on a kind of device."""
 
     def __init__(self, name: str, network: nn.Module, device: torch.device, precision: str, options: Options) -> None:
         import torch
@@ -131,18 +135,31 @@ class OnnxRunner:
 
 
 def _quietly(device: torch.device, fast: bool) -> Any:
-    import contextlib
-
     import torch
 
     kind = torch.bfloat16 if device.type == "cpu" else torch.float16
     stack = contextlib.ExitStack()
+    if device.type == "cpu":
+        stack.enter_context(_cut_for(THREADS))
     stack.enter_context(torch.inference_mode())
     stack.enter_context(torch.autocast(device.type, kind, enabled=fast))
     if device.type == "cuda":
         # Without this, convolutions on recent GPUs round their inputs to ten bits.
         stack.enter_context(torch.backends.cudnn.flags(enabled=True, allow_tf32=False, deterministic=True))
     return stack
+
+
+@contextlib.contextmanager
+def _cut_for(threads: int) -> Iterator[None]:
+    """torch's work on the processor within it is cut for so many threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def provider_for(device: Device) -> str:
@@ -161,11 +178,9 @@ def provider_for(device: Device) -> str:
 
 def session(path: Path, provider: str) -> Any:
     """An onnxruntime session on exactly that provider. Raises DeviceError where it falls back to another."""
-    import torch
-
     runtime = _onnxruntime()
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = THREADS
     options.log_severity_level = 3
     # Waiting threads would burn the cores that other processes of a farm have been given.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -43,6 +43,22 @@ def opened(stocked, name, kind, **more):
     return runtime.opened(found, Device("cpu"), kind, options=WRITTEN[name], **more)
 
 
+@pytest.mark.parametrize("kind", runtime.RUNTIMES)
+def test_the_threads_that_a_machine_allows_change_no_bit(stocked, kind):
+    made, before = [], torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            runner = opened(stocked, "rvm", kind)
+            plate = picture(3, 96, 160)
+            state = {name: tensor for name, tensor in runner.blank(plate).items()}
+            made.append(runner.run("step", {"plate": plate, **state}))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(made[0][name], made[1][name]) for name in made[0])
+
+
 def test_a_method_walks_alike_in_both_runtimes_from_a_graph_that_is_written_once(stocked):
     plates = [Layer(picture(3, 48, 64, seed)[0].permute(1, 2, 0).numpy().copy(), ("R", "G", "B")) for seed in range(3)]
     made = {}

@@ -55,7 +55,7 @@ class Networked:
     @property
     def weights_digest(self) -> str:
         """What results depend on beside the parameters: goes into every key."""
-        return self.weights.identity if self.runtime == "torch" else f"{self.weights.identity} {self.runtime}"
+        return f"{self.weights.identity} {self.runtime} in {runtimes.THREADS}"
 
     def open(self, device: Device) -> None:
         self.runner = runtimes.opened(
