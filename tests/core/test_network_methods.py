@@ -294,11 +294,3 @@ def test_frames_of_any_length_begin_chunks_at_the_same_numbers(tiny, stocked):
     spans = recipe.method_class("rvm").reach.spans(FrameRange(range(20, 100)), ())
     assert [span.frames[0] for span in spans] == [20, 48, 96]
     assert spans[1].lead == tuple(range(24, 48))
-
-
-@pytest.mark.parametrize("name", ["flow-closed-form", "hstsg-compact", "combined", "flow-refiner"])
-def test_an_alpha_of_the_artists_comes_out_as_it_went_in_faintest_wisps_and_all(name, tmp_path):
-    tiny = write_tiny_shot(tmp_path / "shot", width=96, height=80, count=2)
-    tiny.alpha[1] = np.tile(np.linspace(0, 1, 96, dtype=np.float32), (80, 1))
-    engine = Engine(tiny.shot(1, kind="alpha", recipe=name), Cache(tmp_path / "cache"))
-    assert np.array_equal(engine.layer("matte", 1)["A"], tiny.alpha[1])
