@@ -85,10 +85,7 @@ def draw_solve(layout: Any, matte: Any, state: status.Status) -> None:
 
 def draw_options(layout: Any, chosen: Any) -> None:
     wanted = props.methods_of(chosen.recipe)
-    if not wanted:
-        layout.label(text="Choose a quality to see its options.")
-    else:
-        layout.prop(chosen, "clean")
+    layout.prop(chosen, "clean")
     for method in props.catalogue()["methods"]:
         if method["name"] not in wanted or not method["params"]:
             continue

@@ -58,7 +58,8 @@ class SeqMatteSettings(bpy.types.PropertyGroup):
     clean: PointerProperty(
         name="Clean Plate",
         type=bpy.types.Image,
-        description="The same view without the subject, for qualities that ask",
+        description="The same view without the subject: a truer foreground where the matte is good. "
+        "Background Matting needs it",
     )
     show_options: BoolProperty(name="Options")
 
@@ -86,11 +87,12 @@ def recipes() -> list[tuple[str, str, str]]:
 
 
 def methods_of(recipe: str) -> list[str]:
-    """The methods of a recipe; none for "auto", whose options stay as they measured best."""
-    for row in catalogue()["recipes"]:
-        if row["name"] == recipe:
-            return list(row["methods"])
-    return []
+    """The methods of a recipe; of "auto" those that every recipe has: the others stay as they measured best."""
+    rows = {row["name"]: row["methods"] for row in catalogue()["recipes"]}
+    if recipe == AUTO[0]:
+        first, *others = rows.values()
+        return [name for name in first if all(name in methods for methods in others)]
+    return list(rows.get(recipe, ()))
 
 
 def params(settings: Any) -> dict[str, dict[str, Any]]:

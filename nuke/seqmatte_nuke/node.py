@@ -29,6 +29,10 @@ PLATE, MASK = 0, 1
 SHOWS = ["result", "plate and alpha", "check", "plate"]
 KINDS = ["mask", "trimap", "alpha"]
 COLOUR = 0x4A7D5BFF
+CLEAN = (
+    "The same view without the subject, in the working space: a truer foreground where the matte is good. "
+    "Background Matting needs it."
+)
 CLEAR = "Deletes the results of this node; the engine's cache still has what it needs to bring them back."
 
 # Knobs that results depend on are saved even where they have Nuke's default: a studio may have another (knobDefault).
@@ -175,7 +179,7 @@ def _add_knobs(group: nuke.Group, declared: dict[str, Any]) -> None:
         _button("range_from_plate", "from plate", same_line=True),
         _hinted(nuke.String_Knob("view_names", "views"), "As left right; empty: every view of the script."),
         _hinted(nuke.Enumeration_Knob("recipe", "recipe", knobs.recipes(declared)), "How to matte."),
-        _hinted(nuke.File_Knob("clean", "clean plate"), "Only for recipes that ask for one."),
+        _hinted(nuke.File_Knob("clean", "clean plate"), CLEAN),
         _button("solve", "Solve"),
         _button("solve_frame", "Solve this frame", same_line=True),
         _button("solve_from_here", "Solve from here", same_line=True),

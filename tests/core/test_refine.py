@@ -9,10 +9,14 @@ import pytest
 
 from core.soft_edges import blob, plate_layers, view
 from core.test_linear_light import against, alpha_in_encoded_light
+from seqmatte import exr
+from seqmatte.cache import Cache
 from seqmatte.device import Device
 from seqmatte.encoding import Encoding
+from seqmatte.engine import Engine
 from seqmatte.layer import Layer
 from seqmatte.methods.refine import Refine
+from shots import write_tiny_shot
 
 
 def refined(scene, alpha=None, *, facts=None, extra=(), clean=None, **params):
@@ -34,6 +38,22 @@ def test_the_foreground_is_the_plate_bit_for_bit_where_alpha_is_one():
     assert made.channels == ("R", "G", "B", "A")
     assert made.take("R", "G", "B")[inside].tobytes() == scene.plate[inside].tobytes()
     assert (made.take("R", "G", "B")[scene.alpha == 0] == 0).all()
+
+
+def test_a_result_in_float_keeps_a_32_bit_plates_own_numbers_and_light_beyond_half(tmp_path):
+    tiny = write_tiny_shot(tmp_path / "shot", count=1)
+    solid = tiny.alpha[1] >= 1
+    plate = exr.read(tiny.plate.path(1))
+    pixels = plate.pixels * np.float32(1.0001)
+    pixels[tuple(np.argwhere(solid)[0])] = 563966.0
+    exr.write(tiny.plate.path(1), replace(plate, pixels=pixels), half=())
+    shot = tiny.shot(1, kind="alpha", recipe="flow-closed-form")
+    made = {}
+    for depth in ("half", "float"):
+        asked = shot.replace(params={"refine": {"depth": depth}})
+        made[depth] = Engine(asked, Cache(tmp_path / depth)).layer("matte", 1)
+    assert made["float"].take("R", "G", "B")[solid].tobytes() == pixels[solid].tobytes()
+    assert made["half"].take("R", "G", "B").max() == 65504
 
 
 def test_the_premultiplied_foreground_is_near_the_truth_over_any_background():
@@ -119,4 +139,4 @@ def test_a_clean_plate_brings_the_foreground_nearer_to_the_truth():
 
 
 def test_the_colours_are_stored_as_half_and_alpha_is_not():
-    assert set(Refine.half) == {"R", "G", "B", "fg.R", "fg.G", "fg.B"}
+    assert set(Refine(Refine.Params()).half) == {"R", "G", "B", "fg.R", "fg.G", "fg.B"}

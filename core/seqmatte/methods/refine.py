@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from seqlink.params import param
-from seqmatte.encoding import HALF_MAX, Encoding
+from seqmatte.encoding import Encoding
 from seqmatte.foreground import BRIGHTEST
 from seqmatte.layer import Layer, Pixels
 from seqmatte.method import Read, State, View, as_planes
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 OUTPUTS = ("rgba", "alpha", "rgba+straight")
+DEPTHS = ("half", "float")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,12 @@ class RefineParams:
         "rgba",
         choices=OUTPUTS,
         help="What a result holds: premultiplied foreground and alpha, alpha alone, or also the straight foreground.",
+    )
+    depth: str = param(
+        "half",
+        choices=DEPTHS,
+        help="How colours are stored: half, as plates usually are, or float, which keeps a 32-bit plate's own numbers "
+        "and light beyond 65504. Alpha is float in both.",
     )
     strength: float = param(
         1.0,
@@ -62,8 +69,6 @@ class Refine(OnDevice):
     name: ClassVar[str] = "refine"
     version: ClassVar[int] = 2
     Params: ClassVar[type] = RefineParams
-    half: ClassVar[tuple[str, ...]] = ("R", "G", "B", "fg.R", "fg.G", "fg.B")
-
     makes = "matte"
     reads = (Read("plate", space="scene"), Read("plate", space="encoded"), Read("alpha"), Read("clean"))
     reach = PerFrame()
@@ -71,16 +76,25 @@ class Refine(OnDevice):
     def __init__(self, params: RefineParams) -> None:
         self.params = params
 
+    @property
+    def half(self) -> tuple[str, ...]:
+        """The channels that are stored in half precision."""
+        return ("R", "G", "B", "fg.R", "fg.G", "fg.B") if self.params.depth == "half" else ()
+
     def start(self, guides: Sequence[View]) -> State:
         return None
 
     def step(self, state: State, view: View) -> tuple[State, Layer]:
+        import torch
+
         found = view["alpha"]
         alpha = self._in_linear_light(view, found)
         if self.params.outputs == "alpha":
             return None, Layer(_rows(alpha[None]), ("A",), facts=_facts(found))
         plate = light(view["plate", 0, "scene"], self.device)
         foreground, background = self._unmixed(view, found, plate, alpha)
+        if self.params.depth == "float":  # the plate's own light, beyond what the arithmetic above can square
+            plate = torch.where(alpha >= 1, self._tensor(view["plate", 0, "scene"], "R", "G", "B"), plate)
         return None, self._matte(plate, alpha, foreground, background, found)
 
     def _in_linear_light(self, view: View, found: Layer) -> Tensor:
@@ -124,7 +138,7 @@ class Refine(OnDevice):
             planes.append(torch.where(alpha >= 1, plate, foreground))
             channels += ["fg.R", "fg.G", "fg.B"]
         made = torch.cat(planes)
-        made = made.nan_to_num(0.0).clamp(-HALF_MAX, HALF_MAX)
+        made = made.nan_to_num(0.0)
         return Layer(_rows(made), tuple(channels), facts=_facts(found))
 
     def _tensor(self, layer: Layer, *channels: str) -> Tensor:

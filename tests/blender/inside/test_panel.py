@@ -39,14 +39,18 @@ def test_options_of_every_method_of_the_recipe_are_drawn(keyed: rig.Comp):
             )
 
 
-def test_every_recipe_can_be_chosen_and_auto_has_no_options(keyed: rig.Comp):
+def test_every_recipe_can_be_chosen_and_auto_has_the_options_of_every_recipe(keyed: rig.Comp):
     chosen = keyed.group.seqmatte
     chosen.show_options = True
     for name, *_ in rig.part("props").recipes():
         chosen.recipe = name
         assert any(line.startswith("[Quality:") for line in drawn())
     chosen.recipe = "auto"
-    assert "Choose a quality to see its options." in drawn() and rig.part("props").params(chosen) == {}
+    lines = drawn()
+    assert "refine" in lines and "closed_form" not in lines and any(line.startswith("[Clean") for line in lines)
+    assert rig.part("props").params(chosen) == {}
+    chosen.options_refine.brightest = 8.0
+    assert rig.part("props").params(chosen) == {"refine": {"brightest": 8.0}}
 
 
 def test_while_it_solves_there_is_a_bar_and_cancel_and_afterwards_the_frames(keyed: rig.Comp):
