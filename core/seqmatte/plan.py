@@ -71,8 +71,8 @@ class Plan:
         return self._walked_keys[key]
 
     def state_key(self, layer: str, frame: int, span: Span) -> str:
-        """The key of a walk's state after a frame."""
-        return digest("state", self.walked_key(layer, frame, span))
+        """The key of a walk's state after a frame: of content and, since states count frames, of the numbers too."""
+        return digest("state", self.walked_key(layer, frame, span), frame, span.guides)
 
     def walks(self, layer: str, frame: int) -> list[tuple[Span, float]]:
         """The spans that make a layer at a frame, and their shares: one, or two where they meet."""

@@ -145,6 +145,31 @@ def test_a_late_frame_resumes_from_the_last_snapshot(long_shot, tmp_path):
     assert [frame for name, frame in toys.COUNTED if name == "toy_carry"] == [57, 58, 59, 60, 61]
 
 
+@pytest.mark.parametrize("shift", [-1, -1000])
+def test_a_plate_that_is_renumbered_does_not_go_on_from_states_of_the_old_numbers(tmp_path, shift):
+    tiny = write_tiny_shot(tmp_path / "shot", width=48, height=36, first=1001, count=14)
+    shot = tiny.shot(recipe="flow-closed-form")
+    cache = Cache(tmp_path / "cache")
+    first = Engine(shot, cache)
+    first.layer("trimap", 1010)
+    first.flush()
+    assert list(cache.root.glob("??/*.npz"))
+    moved = renumbered(tiny, shot, shift)
+    shared, alone = Engine(moved, cache), Engine(moved, Cache(tmp_path / "fresh"))
+    for frame in moved.frames:
+        assert np.array_equal(shared.layer("trimap", frame).pixels, alone.layer("trimap", frame).pixels), frame
+
+
+def renumbered(tiny, shot, shift):
+    """The shot with the same files under other numbers."""
+    plate = FramePath(tiny.folder / "moved.####.exr")
+    for frame in tiny.frames:
+        Path(plate.path(frame + shift)).write_bytes(Path(tiny.plate.path(frame)).read_bytes())
+    (guide,) = shot.guides
+    frames = FrameRange(frame + shift for frame in tiny.frames)
+    return shot.replace(plate=plate, frames=frames, guides=(Guide(guide.frame + shift, guide.path, guide.kind),))
+
+
 def test_engines_that_share_their_open_methods_go_on_where_the_walk_stopped(long_shot, tmp_path):
     cache, opened = Cache(tmp_path), OpenMethods()
     shot = toy_shot(long_shot, 1)
