@@ -125,6 +125,8 @@ class Engine:
             self._listener(Warning(note))
         order = self.plan.order(self._wanted(frames))
         with self.cache.lease(self._keys_of(order)) as lease, ThreadPoolExecutor(1) as ahead:
+            # A frame far from its guide takes hundreds of steps, longer than a lease lasts.
+            self._walker.before_step = lease.renew
             yield from self._rendered(order, lease, ahead)
 
     def status(self, frames: Iterable[int] | None = None) -> Status:

@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -244,6 +245,22 @@ def test_cancelling_keeps_finished_frames_and_a_rerun_goes_on(long_shot, tmp_pat
                 stop.set()
     assert len(Engine(shot, cache).status().cached) >= 10
     assert bytes_of(rendered(shot, cache)) == bytes_of(rendered(shot, Cache(tmp_path / "other")))
+
+
+def test_a_lease_lasts_through_a_frame_of_many_steps(long_shot, tmp_path, monkeypatch):
+    cache, watched = Cache(tmp_path), []
+    step = toys.Carry.step
+
+    def slow(self, state, view):
+        time.sleep(0.02)
+        watched.append(cache.contents().leases)
+        return step(self, state, view)
+
+    monkeypatch.setattr("seqmatte.cache.LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(toys.Carry, "step", slow)
+    rendered(toy_shot(long_shot, 1), cache, [60])
+    assert set(watched) == {1}
+    assert len(watched) * 0.02 > 2 * 0.3
 
 
 def test_several_subjects_of_one_shot_share_plate_and_cache_but_not_mattes(tmp_path):
