@@ -284,6 +284,30 @@ def test_a_truncated_frame_costs_nothing_already_done(tmp_path):
     assert set(range(1, 7)) <= set(Engine(shot, cache).status().cached)
 
 
+def test_every_frame_finished_before_an_error_is_delivered(tmp_path):
+    tiny = write_tiny_shot(tmp_path / "shot", width=16, height=12, count=12)
+    path = Path(tiny.plate.path(5))
+    path.write_bytes(path.read_bytes()[:-60])
+    shot = tiny.shot(1, recipe="toy-recurrent").replace(colour=type(tiny.shot().colour)(encoding="0,1,1"))
+    got, heard = [], []
+    with pytest.raises(PlateError, match=r"plate\.0005\.exr"):
+        got.extend(result.frame for result in Engine(shot, Cache(tmp_path / "cache"), listener=heard.append).render())
+    assert got == [1, 2, 3, 4] == [event.frame for event in heard if isinstance(event, FrameDone)]
+
+
+def test_every_frame_finished_before_a_cancel_is_delivered(long_shot, tmp_path):
+    stop, asked, got = threading.Event(), [], []
+    engine = Engine(toy_shot(long_shot, 1).replace(recipe="toy-recurrent"), Cache(tmp_path), cancelled=stop)
+    with pytest.raises(Cancelled):
+        for result in engine.render():
+            got.append(result.frame)
+            asked.extend(frame for name, frame in toys.COUNTED if name == "toy_matte")
+            toys.COUNTED.clear()
+            if result.frame == 6:
+                stop.set()
+    assert got == asked
+
+
 def test_nan_and_inf_in_a_plate_are_reported_with_frame_and_count_also_on_a_hit(tmp_path):
     tiny = write_tiny_shot(tmp_path / "shot", width=16, height=12, count=4)
     broken = exr.read(tiny.plate.path(3))
