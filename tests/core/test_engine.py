@@ -18,6 +18,7 @@ from seqmatte.engine import Engine
 from seqmatte.errors import CacheError, Cancelled, GuideError, PlateError, RecipeError, ShotError
 from seqmatte.events import FrameDone, Progress, Warning
 from seqmatte.open_methods import OpenMethods
+from seqmatte.reach import NearestKey
 from seqmatte.recipe import Recipe
 from shots import write_tiny_shot, write_with_oiio
 
@@ -127,6 +128,21 @@ def test_farm_tasks_keep_walks_that_meet_together_and_name_every_frame_once(long
     shot = toy_shot(long_shot, *GUIDED).replace(recipe="toy-meeting")
     tasks = Engine(shot, Cache(tmp_path)).status().tasks
     assert [str(task) for task in tasks] == ["1-19", "20-49", "50-79", "80-100"]
+
+
+def test_a_shot_is_cut_into_spans_once_for_each_method(long_shot, tmp_path, monkeypatch):
+    cut = []
+
+    class Counted(NearestKey):
+        def spans(self, frames, guided):
+            cut.append(len(frames))
+            return super().spans(frames, guided)
+
+    monkeypatch.setattr(toys.Carry, "reach", Counted(1))
+    engine = Engine(toy_shot(long_shot, *GUIDED), Cache(tmp_path))
+    engine.status()
+    list(engine.render([50, 51]))
+    assert cut == [100]
 
 
 def test_recurrent_chunks_do_not_depend_on_what_was_asked(long_shot, tmp_path):
