@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import socket
 import time
 import zipfile
@@ -36,6 +37,12 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 LEASE_SECONDS = 600.0
 TEMPORARY_SECONDS = 3600.0
 
+# Names that are written here, and what whole_file.replacing makes of them: a folder that is named as the cache by
+# mistake may hold anything else, as plates in show/fg.
+_ENTRY = re.compile(r"(?P<folder>[0-9a-f]{2})[0-9a-f]{62}\.(exr|npz)")
+_LEASE = re.compile(r".+-\d+-\d+\.json")
+_BESIDE = re.compile(r"\.(?P<target>.+?\.(exr|npz|json))\..+\.\d+\.\d+\.tmp(\.exr)?")
+
 
 @dataclass(frozen=True)
 class Contents:
@@ -57,17 +64,20 @@ class Cache:
         return self.root / key[:2] / f"{key}.exr"
 
     def __contains__(self, key: str) -> bool:
-        return self.path(key).exists()
+        return os.path.exists(self.path(key))
 
     def get(self, key: str) -> Layer | None:
-        """The layer, verified against the checksum stored in it; None where there is none or it is damaged."""
+        """The layer, verified against the checksum stored in it; None where there is none or it is damaged.
+
+        A damaged one is dropped. One that merely cannot be read now, for permissions or a share that is away, stays.
+        """
         path = self.path(key)
-        if not path.exists():
+        if not os.path.exists(path):
             return None
         try:
             layer = exr.read(path)
         except (PlateError, OSError):
-            return self._dropped(path)
+            return self._dropped(path) if _readable(path) else None
         facts = dict(layer.facts)
         if facts.pop("key", None) != key or facts.pop("checksum", None) != _checksum(layer):
             return self._dropped(path)
@@ -95,8 +105,7 @@ class Cache:
         except OSError:
             return None
         if hashlib.sha256(packed[:-32]).digest() != packed[-32:]:
-            path.unlink(missing_ok=True)
-            return None
+            return self._dropped(path)
         _touch(path)
         with np.load(io.BytesIO(packed[:-32]), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
@@ -112,7 +121,7 @@ class Cache:
             raise CacheError(f"the cache cannot be written: {error}", path=path) from error
 
     def has_state(self, key: str) -> bool:
-        return self._state_path(key).exists()
+        return os.path.exists(self._state_path(key))
 
     @contextlib.contextmanager
     def lease(self, keys: Iterable[str]) -> Iterator[Lease]:
@@ -176,13 +185,23 @@ class Cache:
 
     def _entries(self) -> Iterator[tuple[Path, os.stat_result]]:
         for path in self.root.glob("??/*"):
-            if path.suffix in (".exr", ".npz") and not path.name.startswith("."):
+            if _is_entry(path, path.name):
                 with contextlib.suppress(FileNotFoundError):
                     yield path, path.stat()
 
+    def _temporary(self) -> Iterator[Path]:
+        """Files that a writer has not finished, or never will."""
+        for path in (*self.root.glob("??/.*"), *self.root.glob("leases/.*")):
+            beside = _BESIDE.fullmatch(path.name)
+            if beside and (_is_entry(path, beside["target"]) or _is_lease(path, beside["target"])):
+                yield path
+
+    def _lease_files(self) -> Iterator[Path]:
+        return (path for path in self.root.glob("leases/*.json") if _is_lease(path, path.name))
+
     def _leases(self) -> list[dict[str, Any]]:
         found = []
-        for path in (self.root / "leases").glob("*.json"):
+        for path in self._lease_files():
             with contextlib.suppress(OSError, ValueError):
                 if time.time() - path.stat().st_mtime < LEASE_SECONDS and not _ended(path):
                     found.append(json.loads(path.read_text()))
@@ -195,12 +214,11 @@ class Cache:
     def _sweep(self) -> None:
         """Takes away what dead writers left: temporary files, leases never ended."""
         now = time.time()
-        stale = [*self.root.glob("??/.*"), *self.root.glob("leases/.*")]
-        for path in stale:
+        for path in self._temporary():
             with contextlib.suppress(OSError):
                 if now - path.stat().st_mtime > TEMPORARY_SECONDS:
                     path.unlink()
-        for path in self.root.glob("leases/*.json"):
+        for path in self._lease_files():
             with contextlib.suppress(OSError):
                 if now - path.stat().st_mtime > LEASE_SECONDS:
                     path.unlink()
@@ -211,20 +229,57 @@ class Lease:
 
     def __init__(self, folder: Path, keys: list[str]) -> None:
         self._path = folder / f"{socket.gethostname()}-{os.getpid()}-{time.monotonic_ns()}.json"
+        self._content = json.dumps({"started": time.time(), "keys": keys}).encode()
         self._renewed = time.monotonic()
-        with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-            whole_file.write(self._path, json.dumps({"started": time.time(), "keys": keys}).encode())
+        self._write()
 
     def renew(self) -> None:
-        """Says that the job still runs. Cheap: touches a file at most twice a minute."""
-        if time.monotonic() - self._renewed > 30:
+        """Says that the job still runs. Cheap: touches a file at most twice a minute.
+
+        The file is written again where it is gone: a computer that slept may wake after another one swept it away.
+        """
+        if time.monotonic() - self._renewed > LEASE_SECONDS / 20:
             self._renewed = time.monotonic()
-            _touch(self._path)
+            try:
+                os.utime(self._path)
+            except FileNotFoundError:
+                self._write()
+            except OSError:  # as for all of a lease: it is no reason to stop the job
+                pass
+
+    def _write(self) -> None:
+        with contextlib.suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            whole_file.write(self._path, self._content)
 
     def end(self) -> None:
+        self._renewed = float("inf")
         with contextlib.suppress(OSError):
             self._path.unlink()
+
+
+def _readable(path: Path) -> bool:
+    """Whether the system hands out all of a file's bytes: what is wrong with it then lies in the bytes.
+
+    OpenImageIO's word does not tell one from the other.
+    """
+    try:
+        with open(path, "rb") as file:
+            while file.read(1 << 20):
+                pass
+    except OSError:
+        return False
+    return True
+
+
+def _is_entry(path: Path, name: str) -> bool:
+    """Whether a file of this name, in the folder that it lies in, is an entry."""
+    found = _ENTRY.fullmatch(name)
+    return found is not None and found["folder"] == path.parent.name
+
+
+def _is_lease(path: Path, name: str) -> bool:
+    return path.parent.name == "leases" and _LEASE.fullmatch(name) is not None
 
 
 def _ended(lease: Path) -> bool:

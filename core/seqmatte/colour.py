@@ -6,11 +6,14 @@ is; a log or display-encoded one is brought to the config's scene_linear role.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,10 +67,16 @@ class PlateColour:
     tagged: bool = False
     config: Any = field(repr=False, compare=False, default=None)
 
-    @property
+    @cached_property
     def identity(self) -> str:
-        """Changes when any number or tag that comes out of here may change: part of every cache key."""
-        return f"{self.config.getCacheID()} | {self.space} | {self.scene} | {'tagged' if self.tagged else 'told'}"
+        """Changes when any number or tag that comes out of here may change: part of every cache key.
+
+        Made of content: the config's own identity knows its LUTs by inode, which an edit keeps and a copy does not.
+        """
+        way = "as it is" if self.is_linear else self._plate_to_scene.getCacheID()
+        told = "tagged" if self.tagged else "told"
+        tag = _interop_of(self.config, self.scene)
+        return " | ".join([_text_identity(self.config), self.space, self.scene, way, self._rec709_words, tag, told])
 
     @property
     def is_linear(self) -> bool:
@@ -111,10 +120,19 @@ class PlateColour:
         matrix: npt.NDArray[np.float32] = probe
         return matrix
 
+    @property
+    def _rec709_words(self) -> str:
+        try:
+            return " ".join(map(str, self.rec709_matrix.ravel().tolist()))
+        except ColourError:  # raised where the matrix is wanted; a recipe may do without
+            return "no way to Rec.709"
+
     @cached_property
     def _plate_to_scene(self) -> Any:
-        # The default optimisation differs from the exact transform by up to 2e-5.
-        return self.config.getProcessor(self.space, self.scene).getOptimizedCPUProcessor(ocio.OPTIMIZATION_LOSSLESS)
+        with _usable(self.config_name, self.space):
+            processor = self.config.getProcessor(self.space, self.scene)
+            # The default optimisation differs from the exact transform by up to 2e-5.
+            return processor.getOptimizedCPUProcessor(ocio.OPTIMIZATION_LOSSLESS)
 
     @cached_property
     def _scene_to_display(self) -> Any:
@@ -138,7 +156,8 @@ def resolve(colour: Colour, header: Header) -> PlateColour:
         space, told = _space_tagged(config, header, name)
     if config.getColorSpace(space).isData():
         raise ColourError(f"{space} is data, not colour; {_ask(config)}", field="colour.space")
-    linear = config.isColorSpaceLinear(space, ocio.REFERENCE_SPACE_SCENE)
+    with _usable(name, space):
+        linear = config.isColorSpaceLinear(space, ocio.REFERENCE_SPACE_SCENE)
     scene = space if linear else config.getColorSpace("scene_linear").getName()
     found = f"plate is {space} ({told}), results are {scene}; config {name} ({why})"
     return PlateColour(name, space, scene, found, not colour.space, config)
@@ -148,15 +167,34 @@ def _config(wanted: str) -> tuple[str, Any, str]:
     """(name, config, how it was found)."""
     told = os.environ.get("OCIO", "")
     name, why = (wanted, "as told") if wanted else (told, "from $OCIO") if told else (BUILT_IN, "built in")
-    # The time of a config's file is part of what is remembered: a studio may mend it while a worker runs.
-    config = _loaded(name, why, os.stat(name).st_mtime_ns if os.path.exists(name) else 0)
+    config = _loaded(name, why)
     if not config.hasRole("scene_linear"):
         raise ColourError(f"config {name} ({why}) has no role scene_linear; use another, such as {BUILT_IN}")
     return name, config, why
 
 
-@lru_cache(maxsize=8)
-def _loaded(name: str, why: str, changed: int) -> Any:
+_CONFIGS_KEPT = 8
+# By name: the config, the files that its text names, and what these were when it was loaded.
+_CONFIGS: dict[str, tuple[Any, tuple[str, ...], object]] = {}
+# How a FileTransform names its file in a config's text.
+_SRC = re.compile(r'\bsrc: ("(?:[^"\\]|\\.)*"|[^,}\n]*)')
+
+
+def _loaded(name: str, why: str) -> Any:
+    """The config, remembered until its file or a LUT of it changes: a studio may mend it while a worker runs."""
+    held = _CONFIGS.get(name)
+    if held and held[2] == _stamps(name, held[0], held[1]):
+        return held[0]
+    if held or len(_CONFIGS) >= _CONFIGS_KEPT:
+        _CONFIGS.clear()
+        ocio.ClearAllCaches()  # it keeps LUTs by their names
+    config = _from_file(name, why)
+    sources = tuple(sorted({_unquoted(found) for found in _SRC.findall(config.serialize())}))
+    _CONFIGS[name] = (config, sources, _stamps(name, config, sources))
+    return config
+
+
+def _from_file(name: str, why: str) -> Any:
     try:
         config = ocio.Config.CreateFromFile(name)
         config.validate()
@@ -164,6 +202,46 @@ def _loaded(name: str, why: str, changed: int) -> Any:
         words = " ".join(str(error).split())
         raise ColourError(f"config {name} ({why}) cannot be used: {words}", field="colour.config") from error
     return config
+
+
+@contextlib.contextmanager
+def _usable(config_name: str, space: str) -> Iterator[None]:
+    """What OpenColorIO cannot do with a space, as where a LUT of it is missing, is raised as ColourError."""
+    try:
+        yield
+    except (ocio.Exception, ocio.ExceptionMissingFile) as error:
+        words = " ".join(str(error).split())
+        raise ColourError(f"{space} of config {config_name} cannot be used: {words}", field="colour.config") from error
+
+
+def _unquoted(text: str) -> str:
+    return str(json.loads(text)) if text.startswith('"') else text.strip()
+
+
+def _stamps(name: str, config: Any, sources: tuple[str, ...]) -> object:
+    """What tells that a config's file or one that it names is another than it was."""
+    return [_stamp(path) for path in (name, *(path for source in sources for path in _places(config, source)))]
+
+
+def _places(config: Any, source: str) -> list[str]:
+    """Where a file that a config names may lie. OpenColorIO itself remembers what it once found missing."""
+    context = config.getCurrentContext()
+    named = context.resolveStringVar(source)
+    folders = [context.resolveStringVar(folder) for folder in config.getSearchPaths()] or [""]
+    return [os.path.join(config.getWorkingDir(), folder, named) for folder in folders]
+
+
+def _stamp(path: str) -> tuple[str, int, int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return path, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _text_identity(config: Any) -> str:
+    """Of the config's text, without the part on files that it names."""
+    return str(config.getCacheID()).partition(":")[0]
 
 
 def _space_named(config: Any, wanted: str, config_name: str) -> str:

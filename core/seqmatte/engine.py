@@ -125,6 +125,8 @@ class Engine:
             self._listener(Warning(note))
         order = self.plan.order(self._wanted(frames))
         with self.cache.lease(self._keys_of(order)) as lease, ThreadPoolExecutor(1) as ahead:
+            # A frame far from its guide takes hundreds of steps, longer than a lease lasts.
+            self._walker.before_step = lease.renew
             yield from self._rendered(order, lease, ahead)
 
     def status(self, frames: Iterable[int] | None = None) -> Status:
@@ -176,14 +178,21 @@ class Engine:
                 lease.renew()
                 if following is not None:
                     self._look_ahead(following, ahead)
-                waiting.append((frame, self._computed(frame)))
+                try:
+                    waiting.append((frame, self._computed(frame)))
+                except Exception:
+                    yield from self._handed_out(waiting, 0, clock)
+                    raise
                 # One frame behind, so that a result is written while the next is computed.
-                if len(waiting) > 1 or waiting[0][1] == 0:
-                    yield self._told(*waiting.popleft(), clock)
-            while waiting:
-                yield self._told(*waiting.popleft(), clock)
+                yield from self._handed_out(waiting, 1 if waiting[-1][1] else 0, clock)
+            yield from self._handed_out(waiting, 0, clock)
         finally:
             self._shelf.flush(quietly=True)
+
+    def _handed_out(self, waiting: deque[tuple[int, int]], kept: int, clock: Clock) -> Iterator[Result]:
+        """The finished frames, the earliest first, but so many of the last."""
+        while len(waiting) > kept:
+            yield self._told(*waiting.popleft(), clock)
 
     def _told(self, frame: int, steps: int, clock: Clock) -> Result:
         result = self._finished(frame, steps)

@@ -32,6 +32,7 @@ _OF_THE_FILE = re.compile(
     r"^(oiio:|openexr:|tile|cryptomatte/|seqmatte/|seqmatte_channels$|compression$|name$|view$|multiView$|chunkCount$"
     r"|DateTime$|acesImageContainerFlag$|dwaCompressionLevel$|PixelAspectRatio$|screenWindow|preview$|planarconfig$)"
 )
+_WHOLE_VECTOR = re.compile(r"vector(?P<two>2)?i(\[(?P<length>\d+)\])?")
 
 
 @contextlib.contextmanager
@@ -236,7 +237,16 @@ def _spec_for(layer: Layer, half: Collection[str], compression: str) -> Any:
 def _set_attributes(spec: Any, attributes: Mapping[str, tuple[str, Any]]) -> None:
     for name, (kind, value) in attributes.items():
         if not (_OF_THE_FILE.match(name) and not name.startswith(FACTS)) and value is not None:
-            spec.attribute(name, oiio.TypeDesc(kind), value)
+            spec.attribute(name, _type_named(kind), value)
+
+
+def _type_named(kind: str) -> Any:
+    """The type whose text this is. OpenImageIO writes v2i, v3i and box2i in words that it does not read."""
+    whole = _WHOLE_VECTOR.fullmatch(kind)
+    if not whole:
+        return oiio.TypeDesc(kind)
+    aggregate = oiio.AGGREGATE.VEC2 if whole["two"] else oiio.AGGREGATE.VEC3
+    return oiio.TypeDesc(oiio.BASETYPE.INT, aggregate, oiio.VECSEMANTICS.VECTOR, int(whole["length"] or 0))
 
 
 def _typed(value: float | int | str) -> tuple[str, Any]:

@@ -10,7 +10,7 @@ from seqlink.params import values
 from seqmatte.keys import digest
 from seqmatte.layer import Layer
 from seqmatte.method import Method, Read
-from seqmatte.reach import PerFrame, Span, meeting
+from seqmatte.reach import PerFrame, Span, meetings
 
 # Tasks of recipes without a walk: frames that one farm task takes together.
 FRAMES_PER_TASK = 16
@@ -43,7 +43,8 @@ class Plan:
         self._place = {frame: i for i, frame in enumerate(self.frames)}
         self._keys: dict[tuple[str, int], str] = {}
         self._walked_keys: dict[tuple[str, int, int], str] = {}
-        self._spans: dict[str, dict[int, list[tuple[Span, float]]]] = {}
+        self._spans: dict[str, list[Span]] = {}
+        self._walks: dict[str, dict[int, list[tuple[Span, float]]]] = {}
 
     def key(self, layer: str, frame: int, space: str | None = None) -> str:
         """The key of a layer at a frame; of a source, that of its content in the space."""
@@ -71,15 +72,14 @@ class Plan:
         return self._walked_keys[key]
 
     def state_key(self, layer: str, frame: int, span: Span) -> str:
-        """The key of a walk's state after a frame."""
-        return digest("state", self.walked_key(layer, frame, span))
+        """The key of a walk's state after a frame: of content and, since states count frames, of the numbers too."""
+        return digest("state", self.walked_key(layer, frame, span), frame, span.guides)
 
     def walks(self, layer: str, frame: int) -> list[tuple[Span, float]]:
         """The spans that make a layer at a frame, and their shares: one, or two where they meet."""
-        if layer not in self._spans:
-            spans = self.methods[layer].reach.spans(self.frames, self.guided)
-            self._spans[layer] = {frame: meeting(frame, spans) for span in spans for frame in span.frames}
-        return self._spans[layer][frame]
+        if layer not in self._walks:
+            self._walks[layer] = meetings(self._spans_of(self.methods[layer]))
+        return self._walks[layer][frame]
 
     def neighbour(self, frame: int, offset: int) -> int:
         """The frame so many places along the shot; past the ends the end frame."""
@@ -108,21 +108,27 @@ class Plan:
         if all(len(span.frames) == 1 for span in spans):
             cuts = range(0, len(self.frames), FRAMES_PER_TASK)
             return [FrameRange(self.frames[i : i + FRAMES_PER_TASK]) for i in cuts]
-        tasks: list[FrameRange] = []
+        tasks: list[list[int]] = []
+        task_of: dict[int, int] = {}
         for span in spans:
-            met = next((i for i, task in enumerate(tasks) if set(span.beyond) & set(task)), None)
-            if met is None:
-                tasks.append(FrameRange(span.frames))
-            else:
-                tasks[met] |= FrameRange(span.frames)
-        return tasks
+            met = min((task_of[frame] for frame in span.beyond if frame in task_of), default=len(tasks))
+            if met == len(tasks):
+                tasks.append([])
+            tasks[met] += span.frames
+            task_of.update(dict.fromkeys(span.frames, met))
+        return [FrameRange(task) for task in tasks]
 
     def _walked(self) -> list[Span]:
         """The spans of the first method that walks; of none, each frame alone."""
         for method in self.methods.values():
             if not isinstance(method.reach, PerFrame):
-                return method.reach.spans(self.frames, self.guided)
+                return self._spans_of(method)
         return PerFrame().spans(self.frames, self.guided)
+
+    def _spans_of(self, method: Method) -> list[Span]:
+        if method.makes not in self._spans:
+            self._spans[method.makes] = method.reach.spans(self.frames, self.guided)
+        return self._spans[method.makes]
 
     def _chain(self, method: Method, span: Span) -> None:
         """Fills in the keys of a span: each made of the one before it and of all that is read at its frame."""

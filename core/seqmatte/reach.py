@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 # Frames that two walks go on beyond the middle between their guides.
@@ -36,13 +38,23 @@ def meeting(frame: int, spans: Sequence[Span]) -> list[tuple[Span, float]]:
     Where two walks meet, their shares change evenly from one to the other.
     """
     own = next(span for span in spans if frame in span.frames)
-    for other in spans:
-        if frame in other.beyond:
-            shared = sorted(other.beyond + own.beyond)
-            left = 1 - (shared.index(frame) + 1) / (len(shared) + 1)
-            share = left if own.frames[0] < other.frames[0] else 1 - left
-            return [(own, share), (other, 1 - share)]
-    return [(own, 1.0)]
+    return _shares(frame, own, next((span for span in spans if frame in span.beyond), None))
+
+
+def meetings(spans: Sequence[Span]) -> dict[int, list[tuple[Span, float]]]:
+    """What `meeting` says of every frame."""
+    own = {frame: span for span in reversed(spans) for frame in span.frames}
+    coming = {frame: span for span in reversed(spans) for frame in span.beyond}
+    return {frame: _shares(frame, span, coming.get(frame)) for frame, span in own.items()}
+
+
+def _shares(frame: int, own: Span, other: Span | None) -> list[tuple[Span, float]]:
+    if other is None:
+        return [(own, 1.0)]
+    shared = sorted(other.beyond + own.beyond)
+    left = 1 - (shared.index(frame) + 1) / (len(shared) + 1)
+    share = left if own.frames[0] < other.frames[0] else 1 - left
+    return [(own, share), (other, 1 - share)]
 
 
 class Reach(Protocol):
@@ -77,8 +89,8 @@ class Chunked:
         return [Span(tuple(run), self._lead(ordered, run[0])) for _, run in sorted(runs.items())]
 
     def _lead(self, ordered: list[int], first: int) -> tuple[int, ...]:
-        before = [frame for frame in ordered if frame < first]
-        return tuple(before[-self.lead :]) if self.lead else ()
+        place = bisect_left(ordered, first)
+        return tuple(ordered[max(place - self.lead, 0) : place])
 
 
 @dataclass(frozen=True)
@@ -94,29 +106,36 @@ class NearestKey:
     meeting: int = 0
 
     def spans(self, frames: Sequence[int], guided: Sequence[int]) -> list[Span]:
-        keys, made = sorted(guided), []
-        for key in keys:
-            mine = [frame for frame in sorted(frames) if _nearest(frame, keys) == key]
-            forward = tuple(frame for frame in mine if frame >= key)
-            backward = tuple(frame for frame in reversed(mine) if frame < key)
-            for run in (backward, forward):
-                if run:
-                    made.append(Span(run, (), self._memory(run, key, keys), self._beyond(run, key, keys, frames)))
+        ordered, keys = sorted(frames), sorted(guided)
+        if not keys:
+            return []
+        # 2 f <= a + b where a frame is no nearer to the later key b than to a.
+        cuts = [bisect_right(ordered, (a + b) // 2) for a, b in pairwise(keys)]
+        made = []
+        for place, (start, stop) in enumerate(zip([0, *cuts], [*cuts, len(ordered)], strict=True)):
+            own = bisect_left(ordered, keys[place])
+            if start < own:
+                run = tuple(reversed(ordered[start:own]))
+                made.append(Span(run, (), self._memory(keys, place, -1), self._before(ordered, keys, place, start)))
+            if own < stop:
+                run = tuple(ordered[own:stop])
+                made.append(Span(run, (), self._memory(keys, place, 1), self._after(ordered, keys, place, stop)))
         return made
 
-    def _beyond(self, run: tuple[int, ...], key: int, keys: list[int], frames: Sequence[int]) -> tuple[int, ...]:
-        """The frames after the run, up to the next guided one, which is nobody else's."""
-        if run[0] >= key:
-            end = min((k for k in keys if k > key), default=run[-1])
-            return tuple(f for f in sorted(frames) if run[-1] < f < end)[: self.meeting]
-        end = max((k for k in keys if k < key), default=run[-1])
-        return tuple(f for f in sorted(frames, reverse=True) if end < f < run[-1])[: self.meeting]
+    def _after(self, ordered: list[int], keys: list[int], place: int, stop: int) -> tuple[int, ...]:
+        """The frames after a walk forward, up to the next guided one, which is nobody else's."""
+        end = bisect_left(ordered, keys[place + 1]) if place + 1 < len(keys) else stop
+        return tuple(ordered[stop : min(stop + self.meeting, end)])
 
-    def _memory(self, run: tuple[int, ...], key: int, keys: list[int]) -> tuple[int, ...]:
+    def _before(self, ordered: list[int], keys: list[int], place: int, start: int) -> tuple[int, ...]:
+        """Those after a walk backward, in its order."""
+        end = bisect_right(ordered, keys[place - 1]) if place else start
+        return tuple(reversed(ordered[max(start - self.meeting, end) : start]))
+
+    def _memory(self, keys: list[int], place: int, step: int) -> tuple[int, ...]:
         # The second key lies on the side the walk goes to: between two keys one hears of both.
-        ahead = [k for k in keys if (k > key if run[-1] >= key and run[0] >= key else k < key)]
-        ahead.sort(key=lambda k: abs(k - key))
-        return (key, *ahead)[: self.guides]
+        wanted = range(place, place + step * self.guides, step)
+        return tuple(keys[at] for at in wanted if 0 <= at < len(keys))
 
 
 @dataclass(frozen=True)
@@ -137,10 +156,6 @@ class FromKey:
                 made.append(Span(run, (), (key,)))
         head = tuple(f for f in reversed(ordered) if keys and not _from(f, keys[0], self.step))
         return [*made, Span(head, (), (keys[0],))] if head else made
-
-
-def _nearest(frame: int, keys: list[int]) -> int:
-    return min(keys, key=lambda key: (abs(key - frame), key))
 
 
 def _from(frame: int, key: int | None, step: int) -> bool:

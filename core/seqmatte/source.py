@@ -92,10 +92,12 @@ class Source:
             self.layer(name, frame, space)
 
     def check(self) -> None:
-        """Refuses what can be known to be wrong before computing: gaps, empty files, colour, guides, sizes."""
+        """Refuses what can be known to be wrong before computing: gaps, no pictures, colour, guides, sizes."""
         plate_files.check_files("plate", self.shot.plate, self.shot.frames)
+        self._check_headers(self.shot.plate)
         if self.shot.clean is not None:
             plate_files.check_files("clean plate", self.shot.clean, self.shot.frames)
+            self._check_headers(self.shot.clean)
         _ = self.colour, self.encoding
         for frame in self._guides:
             self.layer("guide", frame)
@@ -159,14 +161,22 @@ class Source:
     def _kept(self, key: tuple[object, ...], read: Callable[[], Layer]) -> Layer:
         return self._pictures.get(key, read)
 
+    def _check_headers(self, pattern: FramePath) -> None:
+        for frame in self.shot.frames:
+            path = pattern.path(frame)
+            self._refuse_other(_header_of(path, frame, self._layer_of(pattern)), frame, path)
+
+    def _layer_of(self, pattern: FramePath) -> str:
+        """The layer that is read from a plate's files; a clean plate is an ordinary picture."""
+        return self.shot.layer if pattern == self.shot.plate else ""
+
     def _read_plate(self, pattern: FramePath, frame: int) -> Layer:
         """Scene-linear, healed, with the header that results carry."""
         path = pattern.path(frame)
-        layer = self.shot.layer if pattern == self.shot.plate else ""
         with self._unchanged(path, frame, PlateError):
-            picture = plate_files.read_plate(path, frame=frame, layer=layer)
-        self._refuse_other_size(picture.header, frame, path)
-        self._refuse_other_tag(picture.header, frame, path)
+            picture = plate_files.read_plate(path, frame=frame, layer=self._layer_of(pattern))
+        if picture.header is not None:
+            self._refuse_other(picture.header, frame, path)
         picture = on_canvas(picture, self.canvas)
         scene = picture.pixels
         if not self.colour.is_linear:
@@ -227,16 +237,21 @@ class Source:
         if self._digest_now(path, frame, kind) != held or _stamp(path) != before:
             raise kind("the file changed while it was used; run again when it is written", frame=frame, path=path)
 
-    def _refuse_other_size(self, header: Header | None, frame: int, path: str) -> None:
+    def _refuse_other(self, header: Header, frame: int, path: str) -> None:
+        """Where a frame's size or tag is another than the shot's."""
+        self._refuse_other_size(header, frame, path)
+        self._refuse_other_tag(header, frame, path)
+
+    def _refuse_other_size(self, header: Header, frame: int, path: str) -> None:
         first = self.header
-        if header is not None and header.display != first.display:
+        if header.display != first.display:
             mine, theirs = _windows(header), _windows(first)
             said = f"frame {frame} is {mine}, but the shot's first frame {self.shot.frames[0]} is {theirs}"
             raise PlateError(f"{said}; conform the plate to one size", frame=frame, path=path)
 
-    def _refuse_other_tag(self, header: Header | None, frame: int, path: str) -> None:
+    def _refuse_other_tag(self, header: Header, frame: int, path: str) -> None:
         """Where the plate's space was read off the first frame."""
-        said = colour.contradiction(header, self.header) if header and self.colour.tagged else ""
+        said = colour.contradiction(header, self.header) if self.colour.tagged else ""
         if said:
             advice = "conform the plate, or say what it is with --colour"
             raise PlateError(f"frame {frame} {said}; {advice}", frame=frame, path=path)

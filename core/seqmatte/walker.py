@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -36,7 +37,8 @@ class Walker:
     """Makes the layers of a plan. sources: plate and guides. shelf: where layers are found and put.
 
     steps: method steps taken so far. looked_at: pictures of the shot's files that they saw, as (layer, frame, space).
-    cancelled: looked at before every step. watch: told where the time goes.
+    cancelled: looked at before every step. watch: told where the time goes. before_step: called before every step,
+    for whoever must say now and then that the work goes on.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Walker:
         self._plan, self._sources, self._shelf = plan, sources, shelf
         self._device, self._opened = device, opened
         self._watch, self._cancelled = watch, cancelled
+        self.before_step: Callable[[], None] = lambda: None
 
     def layer(self, name: str, frame: int) -> Layer:
         """A layer by name at a frame: from the cache, else computed, with all that it needs."""
@@ -93,6 +96,7 @@ class Walker:
         at, state = self._resumed(opened, span, stop)
         for frame in frames[at:stop]:
             self.look_for_cancel()
+            self.before_step()
             with self._watch.stage(method.name):
                 state, made = opened.step(state, self._view(method, frame))
             at, self.steps = at + 1, self.steps + 1

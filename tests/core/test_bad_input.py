@@ -161,6 +161,27 @@ def test_a_size_that_changes_within_the_shot_names_both(tiny_shot, digests):
         Source(tiny_shot.shot(), digests).layer("plate", 6, "scene")
 
 
+def test_a_size_that_changes_is_found_before_computing_in_the_clean_plate_too(tiny_shot, digests):
+    small = Header.of_size(60, 40)
+    clean = FramePath(tiny_shot.folder / "clean.####.exr")
+    for frame in tiny_shot.frames:
+        shutil.copy(tiny_shot.plate.path(frame), clean.path(frame))
+    shot = tiny_shot.shot(clean=clean)
+    Source(shot, digests).check()
+    for pattern, frame in ((clean, 5), (tiny_shot.plate, 4)):
+        write_picture(Path(pattern.path(frame)), np.zeros((40, 60, 3)), ("R", "G", "B"), small)
+        with pytest.raises(PlateError, match=f"frame {frame} is 60 x 40, but the shot's first frame 1 is 64 x 48"):
+            Source(shot, digests).check()
+
+
+@pytest.mark.parametrize("how", ["garbage", "text", "cut in its header"])
+def test_a_file_that_is_no_picture_is_found_before_computing(tiny_shot, digests, how):
+    spoiled(tiny_shot.plate.path(9), how)
+    with pytest.raises(PlateError, match=r"not a readable picture.*plate\.0009\.exr") as caught:
+        Source(tiny_shot.shot(), digests).check()
+    assert 9 == caught.value.frame
+
+
 @pytest.mark.parametrize("how", BROKEN)
 @pytest.mark.parametrize("kind", ["mask", "trimap"])
 def test_a_spoiled_guide_is_named_with_its_frame(tiny_shot, digests, how, kind):

@@ -1,3 +1,5 @@
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -81,8 +83,6 @@ def test_a_snapshot_comes_back_bit_for_bit_and_a_damaged_one_not_at_all(tmp_path
 
 
 def test_pruning_takes_the_longest_unused_first(tmp_path):
-    import os
-
     cache = Cache(tmp_path)
     keys = [digest(i) for i in range(4)]
     for age, key in enumerate(keys):
@@ -125,8 +125,6 @@ def test_pruning_goes_on_past_what_it_may_not_delete(tmp_path, monkeypatch):
 
 
 def test_pruning_spares_what_a_running_job_has_leased(tmp_path):
-    import os
-
     cache = Cache(tmp_path)
     keys = [digest(i) for i in range(3)]
     for key in keys:
@@ -143,3 +141,73 @@ def test_a_cache_folder_that_cannot_be_made_says_what_to_do(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CacheError, match="--cache"):
         put(Cache(tmp_path / "file" / "cache"))
+
+
+@pytest.mark.parametrize("taken", ["clear", "prune"])
+def test_a_folder_that_is_no_cache_loses_nothing(tmp_path, taken):
+    cache = Cache(tmp_path / "show")
+    others = [
+        "fg/plate.1001.exr", "fg/.notes", "fg/states.npz", "fg/.fg_plate.exr.swp", f"ab/{KEY}.exr", f"ab/.{KEY}.exr",
+        "leases/contract.json", "leases/.contract", "leases/house-12-b.json",
+    ]  # fmt: skip
+    for name in others:
+        path = cache.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        exr.write(path.with_name("p.exr"), a_layer())
+        path.with_name("p.exr").replace(path)
+        os.utime(path, (1000, 1000))
+    assert cache.contents().entries == 0
+    assert (cache.clear() if taken == "clear" else cache.prune(10)) == 0
+    assert sorted(others) == sorted(str(p.relative_to(cache.root)) for p in cache.root.rglob("*") if p.is_file())
+
+
+def test_what_dead_writers_left_is_swept_away(tmp_path):
+    cache, host = Cache(tmp_path), socket.gethostname()
+    folder = cache.path(KEY).parent
+    left = [
+        folder / f".{KEY}.exr.{host}.77.0.tmp.exr",
+        folder / f".{KEY}.npz.a.farm.host.77.12.tmp",
+        tmp_path / "leases" / f".{host}-77-123.json.{host}.77.3.tmp",
+        tmp_path / "leases" / "farm-7.studio-77-123.json",
+    ]
+    for path in left:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("half of it")
+    cache.prune(0)
+    assert all(path.exists() for path in left)
+    for path in left:
+        os.utime(path, (1000, 1000))
+    cache.prune(0)
+    assert not any(path.exists() for path in left)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs a file whose reading fails")
+def test_an_entry_that_cannot_be_read_now_stays(tmp_path):
+    cache = Cache(tmp_path)
+    path = cache.path(KEY)
+    path.parent.mkdir()
+    path.symlink_to("/proc/self/mem")  # opens, and then gives an input/output error as a share that goes away
+    assert cache.get(KEY) is None
+    assert path.is_symlink()
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions do not bind this user")
+def test_an_entry_that_may_not_be_read_stays(tmp_path):
+    cache = Cache(tmp_path)
+    put(cache)
+    cache.path(KEY).chmod(0)
+    assert cache.get(KEY) is None
+    assert KEY in cache
+
+
+def test_a_lease_that_was_swept_away_is_taken_again_when_it_is_renewed(tmp_path, monkeypatch):
+    monkeypatch.setattr("seqmatte.cache.LEASE_SECONDS", 0.0)
+    cache = Cache(tmp_path)
+    with cache.lease([KEY]) as lease:
+        (held,) = (tmp_path / "leases").iterdir()
+        content = held.read_bytes()
+        held.unlink()
+        lease.renew()
+        assert held.read_bytes() == content
+    lease.renew()
+    assert not held.exists()

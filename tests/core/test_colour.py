@@ -208,6 +208,61 @@ def test_identity_tells_a_plate_by_its_own_tag_from_one_that_was_told_to_be_the_
     assert found.identity != told.identity
 
 
+WITH_LUT = """ocio_profile_version: 2
+search_path: luts
+roles: {default: lin, scene_linear: lin}
+displays: {d: [!<View> {name: v, colorspace: lin}]}
+colorspaces:
+  - !<ColorSpace> {name: lin, aliases: [lin_rec709], encoding: scene-linear}
+  - !<ColorSpace>
+    name: camera
+    to_scene_reference: !<FileTransform> {src: "one/a, b.spi1d", interpolation: linear}
+"""
+
+
+def lut_config(folder, middle=0.25):
+    lut = folder / "luts" / "one" / "a, b.spi1d"
+    lut.parent.mkdir(parents=True, exist_ok=True)
+    lut.write_text(f"Version 1\nFrom 0.0 1.0\nLength 3\nComponents 1\n{{\n0.0\n{middle}\n1.0\n}}\n")
+    return Colour(config=written(folder, WITH_LUT), space="camera")
+
+
+def grey(found):
+    return float(found.to_scene(np.full((1, 1, 3), 0.5, np.float32))[0, 0, 0])
+
+
+def test_a_lut_edited_in_place_is_seen_in_pixels_and_identity(tmp_path):
+    before = colour.resolve(lut_config(tmp_path), PLAIN)
+    first, was = grey(before), before.identity
+    (lut,) = tmp_path.glob("luts/one/*")
+    inode = lut.stat().st_ino
+    lut.write_text(lut.read_text().replace("0.25", "0.75"))
+    assert lut.stat().st_ino == inode
+    after = colour.resolve(Colour(config=before.config_name, space="camera"), PLAIN)
+    assert (first, grey(after)) == (0.25, 0.75)
+    assert after.identity != was
+
+
+def test_an_untouched_config_is_loaded_once(tmp_path):
+    told = lut_config(tmp_path)
+    assert colour.resolve(told, PLAIN).config is colour.resolve(told, PLAIN).config
+
+
+def test_a_config_copied_elsewhere_keeps_its_identity(tmp_path):
+    here, there = (colour.resolve(lut_config(tmp_path / name), PLAIN) for name in ("here", "there"))
+    assert here.identity == there.identity
+
+
+def test_a_lut_that_is_missing_is_named_until_it_is_there(tmp_path):
+    told = lut_config(tmp_path)
+    (lut,) = tmp_path.glob("luts/one/*")
+    lut.rename(tmp_path / "away")
+    with pytest.raises(ColourError, match=r"camera of config .* cannot be used: .*a, b\.spi1d"):
+        _ = colour.resolve(told, PLAIN).identity
+    (tmp_path / "away").rename(lut)
+    assert grey(colour.resolve(told, PLAIN)) == 0.25
+
+
 def written(folder: Path, text: str) -> str:
     path = folder / "config.ocio"
     path.write_text(text)

@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from seqmatte.engine import Engine
 from seqmatte.errors import CacheError, Cancelled, GuideError, PlateError, RecipeError, ShotError
 from seqmatte.events import FrameDone, Progress, Warning
 from seqmatte.open_methods import OpenMethods
+from seqmatte.reach import NearestKey
 from seqmatte.recipe import Recipe
 from shots import write_tiny_shot, write_with_oiio
 
@@ -128,6 +130,21 @@ def test_farm_tasks_keep_walks_that_meet_together_and_name_every_frame_once(long
     assert [str(task) for task in tasks] == ["1-19", "20-49", "50-79", "80-100"]
 
 
+def test_a_shot_is_cut_into_spans_once_for_each_method(long_shot, tmp_path, monkeypatch):
+    cut = []
+
+    class Counted(NearestKey):
+        def spans(self, frames, guided):
+            cut.append(len(frames))
+            return super().spans(frames, guided)
+
+    monkeypatch.setattr(toys.Carry, "reach", Counted(1))
+    engine = Engine(toy_shot(long_shot, *GUIDED), Cache(tmp_path))
+    engine.status()
+    list(engine.render([50, 51]))
+    assert cut == [100]
+
+
 def test_recurrent_chunks_do_not_depend_on_what_was_asked(long_shot, tmp_path):
     shot = toy_shot(long_shot, 1).replace(recipe="toy-recurrent")
     whole = bytes_of(rendered(shot, Cache(tmp_path / "a")))
@@ -143,6 +160,31 @@ def test_a_late_frame_resumes_from_the_last_snapshot(long_shot, tmp_path):
     # A new engine, as after a crash: one walk step from the snapshot on 56 to 61 and not from 1.
     Engine(shot, cache).result(60)
     assert [frame for name, frame in toys.COUNTED if name == "toy_carry"] == [57, 58, 59, 60, 61]
+
+
+@pytest.mark.parametrize("shift", [-1, -1000])
+def test_a_plate_that_is_renumbered_does_not_go_on_from_states_of_the_old_numbers(tmp_path, shift):
+    tiny = write_tiny_shot(tmp_path / "shot", width=48, height=36, first=1001, count=14)
+    shot = tiny.shot(recipe="flow-closed-form")
+    cache = Cache(tmp_path / "cache")
+    first = Engine(shot, cache)
+    first.layer("trimap", 1010)
+    first.flush()
+    assert list(cache.root.glob("??/*.npz"))
+    moved = renumbered(tiny, shot, shift)
+    shared, alone = Engine(moved, cache), Engine(moved, Cache(tmp_path / "fresh"))
+    for frame in moved.frames:
+        assert np.array_equal(shared.layer("trimap", frame).pixels, alone.layer("trimap", frame).pixels), frame
+
+
+def renumbered(tiny, shot, shift):
+    """The shot with the same files under other numbers."""
+    plate = FramePath(tiny.folder / "moved.####.exr")
+    for frame in tiny.frames:
+        Path(plate.path(frame + shift)).write_bytes(Path(tiny.plate.path(frame)).read_bytes())
+    (guide,) = shot.guides
+    frames = FrameRange(frame + shift for frame in tiny.frames)
+    return shot.replace(plate=plate, frames=frames, guides=(Guide(guide.frame + shift, guide.path, guide.kind),))
 
 
 def test_engines_that_share_their_open_methods_go_on_where_the_walk_stopped(long_shot, tmp_path):
@@ -221,6 +263,22 @@ def test_cancelling_keeps_finished_frames_and_a_rerun_goes_on(long_shot, tmp_pat
     assert bytes_of(rendered(shot, cache)) == bytes_of(rendered(shot, Cache(tmp_path / "other")))
 
 
+def test_a_lease_lasts_through_a_frame_of_many_steps(long_shot, tmp_path, monkeypatch):
+    cache, watched = Cache(tmp_path), []
+    step = toys.Carry.step
+
+    def slow(self, state, view):
+        time.sleep(0.02)
+        watched.append(cache.contents().leases)
+        return step(self, state, view)
+
+    monkeypatch.setattr("seqmatte.cache.LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(toys.Carry, "step", slow)
+    rendered(toy_shot(long_shot, 1), cache, [60])
+    assert set(watched) == {1}
+    assert len(watched) * 0.02 > 2 * 0.3
+
+
 def test_several_subjects_of_one_shot_share_plate_and_cache_but_not_mattes(tmp_path):
     tiny = write_tiny_shot(tmp_path / "shot", width=16, height=12, count=4)
     shot = tiny.shot(recipe="toy").replace(guides=(tiny.guide(1), tiny.guide(2, "alpha", "head")))
@@ -240,6 +298,30 @@ def test_a_truncated_frame_costs_nothing_already_done(tmp_path):
         got.extend(result.frame for result in Engine(shot, cache).render())
     assert got[:6] == [1, 2, 3, 4, 5, 6]
     assert set(range(1, 7)) <= set(Engine(shot, cache).status().cached)
+
+
+def test_every_frame_finished_before_an_error_is_delivered(tmp_path):
+    tiny = write_tiny_shot(tmp_path / "shot", width=16, height=12, count=12)
+    path = Path(tiny.plate.path(5))
+    path.write_bytes(path.read_bytes()[:-60])
+    shot = tiny.shot(1, recipe="toy-recurrent").replace(colour=type(tiny.shot().colour)(encoding="0,1,1"))
+    got, heard = [], []
+    with pytest.raises(PlateError, match=r"plate\.0005\.exr"):
+        got.extend(result.frame for result in Engine(shot, Cache(tmp_path / "cache"), listener=heard.append).render())
+    assert got == [1, 2, 3, 4] == [event.frame for event in heard if isinstance(event, FrameDone)]
+
+
+def test_every_frame_finished_before_a_cancel_is_delivered(long_shot, tmp_path):
+    stop, asked, got = threading.Event(), [], []
+    engine = Engine(toy_shot(long_shot, 1).replace(recipe="toy-recurrent"), Cache(tmp_path), cancelled=stop)
+    with pytest.raises(Cancelled):
+        for result in engine.render():
+            got.append(result.frame)
+            asked.extend(frame for name, frame in toys.COUNTED if name == "toy_matte")
+            toys.COUNTED.clear()
+            if result.frame == 6:
+                stop.set()
+    assert got == asked
 
 
 def test_nan_and_inf_in_a_plate_are_reported_with_frame_and_count_also_on_a_hit(tmp_path):

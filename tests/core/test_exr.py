@@ -91,6 +91,26 @@ def test_windows_aspect_and_metadata_survive(tmp_path, origin):
     assert back == exr.read_header(tmp_path / "a.exr")
 
 
+def test_whole_number_boxes_and_vectors_of_a_plate_are_carried_on_as_what_they_are(tmp_path):
+    def whole(vector, length=0):
+        return oiio.TypeDesc(oiio.BASETYPE.INT, vector, oiio.VECSEMANTICS.VECTOR, length)
+
+    spec = oiio.ImageSpec(9, 7, 3, "half")
+    spec.attribute("crop", whole(oiio.AGGREGATE.VEC2, 2), (1, -2, 30, 40))
+    spec.attribute("grid", whole(oiio.AGGREGATE.VEC3), (5, 6, -7))
+    spec.attribute("size", whole(oiio.AGGREGATE.VEC2), (8, 9))
+    out = oiio.ImageOutput.create(str(tmp_path / "a.exr"))
+    assert out.open(str(tmp_path / "a.exr"), spec)
+    assert out.write_image(np.zeros((7, 9, 3), np.float32))
+    assert out.close()
+    exr.write(tmp_path / "b.exr", exr.read(tmp_path / "a.exr"))
+    back = exr.read(tmp_path / "b.exr").header.attributes
+    assert {"crop": (1, -2, 30, 40), "grid": (5, 6, -7), "size": (8, 9)} == {name: back[name][1] for name in back}
+    for name in ("a.exr", "b.exr"):
+        content = (tmp_path / name).read_bytes()
+        assert all(typed in content for typed in (b"crop\0box2i\0", b"grid\0v3i\0", b"size\0v2i\0"))
+
+
 def test_latin1_metadata_of_older_programs_is_carried_on_as_text(tmp_path):
     header = Header((0, 0, 9, 7), (0, 0, 9, 7), attributes={"artist/name": ("string", "GrXn")})
     exr.write(tmp_path / "a.exr", layer_of("A", header=header))

@@ -1,8 +1,10 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqmatte.reach import Chunked, FromKey, NearestKey, PerFrame, Span, meeting
+from seqmatte.reach import Chunked, FromKey, NearestKey, PerFrame, Span, meeting, meetings
 
 REACHES = [
     PerFrame(),
@@ -90,3 +92,36 @@ def test_trimming_a_shot_moves_no_chunk():
     trimmed = Chunked(16, 8).spans(range(5, 65), [])
     assert whole[1:] == trimmed[1:] or whole[2:] == trimmed[2:]
     assert {span.frames for span in trimmed[1:]} <= {span.frames for span in whole}
+
+
+def simply_cut(frames, keys, guides, far):
+    """NearestKey's spans by their definition, frame by frame."""
+    made = []
+    for key in keys:
+        mine = [frame for frame in frames if min(keys, key=lambda k: (abs(k - frame), k)) == key]
+        for run, side in (([f for f in mine if f < key][::-1], -1), ([f for f in mine if f >= key], 1)):
+            ahead = sorted((k for k in keys if (k - key) * side > 0), key=lambda k: abs(k - key))
+            free = [f for f in frames[::side] if ahead and run and run[-1] * side < f * side < ahead[0] * side]
+            if run:
+                made.append(Span(tuple(run), (), (key, *ahead)[:guides], tuple(free[:far])))
+    return made
+
+
+@given(
+    frames=st.sets(st.integers(-30, 60), min_size=1, max_size=70),
+    guides=st.integers(0, 3),
+    far=st.integers(0, 6),
+    data=st.data(),
+)
+def test_nearest_key_cuts_as_its_definition_says_also_with_gaps_in_the_numbers(frames, guides, far, data):
+    keys = data.draw(st.lists(st.sampled_from(sorted(frames)), min_size=1, max_size=12, unique=True))
+    spans = NearestKey(guides, far).spans(sorted(frames), keys)
+    assert spans == simply_cut(sorted(frames), sorted(keys), guides, far)
+    assert meetings(spans) == {frame: meeting(frame, spans) for frame in frames}
+
+
+def test_a_guide_on_every_frame_of_a_long_shot_is_cut_at_once():
+    frames = range(1, 20_001)
+    began = time.process_time()
+    assert len(meetings(NearestKey(2, 4).spans(frames, frames))) == len(frames)
+    assert time.process_time() - began < 2

@@ -350,6 +350,18 @@ def test_a_frame_tagged_as_another_space_than_the_first_is_refused_unless_the_sp
     assert Source(told, digests).layer("plate", 2, "scene") is not None
 
 
+def test_a_contradicting_tag_is_found_before_computing_and_a_stray_data_window_is_none(tmp_path, digests):
+    tiny = write_tiny_shot(tmp_path, count=8)
+    stray = Header((-5000, -3000, 4, 4), tiny.header.display, attributes=tiny.header.attributes)
+    write_picture(tiny.plate.path(3), np.ones((4, 4, 3)), ("R", "G", "B"), stray)
+    Source(tiny.shot(), digests).check()
+    other = replace(tiny.header, attributes={"colorInteropID": ("string", "lin_ap1_scene")})
+    write_picture(tiny.plate.path(2), exr.read(tiny.plate.path(2)).pixels, ("R", "G", "B"), other)
+    with pytest.raises(PlateError, match="frame 2 says colorInteropID lin_ap1_scene"):
+        Source(tiny.shot(), digests).check()
+    Source(tiny.shot().replace(colour=Colour(space="lin_rec709_scene")), digests).check()
+
+
 def test_primaries_that_another_program_rounded_are_the_same(tmp_path, digests):
     rec709 = (0.64, 0.33, 0.3, 0.6, 0.15, 0.06, 0.3127, 0.329)
     tiny = write_tiny_shot(tmp_path, count=3, tag="")
