@@ -70,7 +70,8 @@ def _with_options(shot: Shot, args: argparse.Namespace) -> Shot:
     guides = [guide_from(text, kind) for kind in KINDS for text in getattr(args, kind)]
     kept = [g for g in shot.guides if (g.frame, g.subject) not in {(n.frame, n.subject) for n in guides}]
     frames = FrameRange.parse(args.frames) if args.frames else shot.frames or _on_disk(shot.plate)
-    colour = Colour(args.config or shot.colour.config, args.colour or shot.colour.space, shot.colour.encoding)
+    config = _placed(args.config) if args.config else shot.colour.config
+    colour = Colour(config, args.colour or shot.colour.space, shot.colour.encoding)
     return shot.replace(
         frames=frames,
         guides=tuple(sorted((*kept, *guides), key=lambda g: g.frame)),
@@ -125,6 +126,11 @@ def _pair(text: str, flag: str) -> tuple[str, str]:
     if not found or not name or not value:
         raise ValueError(f"{flag} {text}: an = is missing between name and value")
     return name, value
+
+
+def _placed(config: str) -> str:
+    """An OCIO config as a document names it: a file wherever it is opened from, a built-in one by its address."""
+    return config if "://" in config else os.path.abspath(config)
 
 
 def _weights(text: str) -> tuple[str, str]:
