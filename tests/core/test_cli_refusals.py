@@ -4,6 +4,7 @@ import pytest
 
 from seqlink import Shot
 from seqmatte import cli, colour
+from seqmatte.errors import OutputError
 
 RECIPE = ("--recipe", "flow-closed-form")
 
@@ -32,3 +33,13 @@ def test_a_saved_document_finds_its_colour_config_from_any_folder(guided, tmp_pa
     assert Shot.from_json((tmp_path / "shot.json").read_text()).colour.config == str(tmp_path / "my.ocio")
     assert run("matte", *guided, "--config", colour.BUILT_IN, "--save", "shot.json", "--dry-run") == 0
     assert Shot.from_json((tmp_path / "shot.json").read_text()).colour.config == colour.BUILT_IN
+
+
+def test_a_bundle_is_not_written_over_the_document_it_was_made_from(guided, tmp_path, capsys):
+    saved = tmp_path / "shot.json"
+    assert run("matte", *guided, "--save", saved, "--dry-run") == 0
+    before = saved.read_bytes()
+    assert run("bundle", saved, "--out", tmp_path / "m.####.exr", "--folder", tmp_path) == OutputError.code
+    assert "--folder" in capsys.readouterr().err
+    assert saved.read_bytes() == before
+    assert not (tmp_path / "template.json").exists()

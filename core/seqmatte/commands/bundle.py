@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from seqlink import FrameRange, Shot
 from seqmatte.commands.shot_arguments import add_run_arguments, add_shot_arguments, shot_of
@@ -29,14 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from seqlink.farm import write_bundle
+    from seqlink.farm import DOCUMENT, write_bundle
     from seqmatte import overwriting
     from seqmatte.errors import ShotError
 
     shot = shot_of(args)
     if args.missing and not args.cache:
         raise ShotError("--missing goes by a cache that the farm sees too: name it with --cache")
-    overwriting.refuse(shot)
+    overwriting.refuse(shot, saved=os.path.join(args.folder, DOCUMENT))
+    _refuse_own_document(args.plate, args.folder)
     tasks = _tasks(args, shot)
     if not tasks:
         print("every frame is cached; deliver them with `seqmatte matte`, or leave out --missing")
@@ -44,6 +46,17 @@ def run(args: argparse.Namespace) -> int:
     folder = write_bundle(shot, tasks, args.folder, cache=args.cache or "", device=args.device)
     print(f"{folder}: {len(tasks)} tasks: {', '.join(map(str, tasks))}")
     return 0
+
+
+def _refuse_own_document(read: str, folder: str) -> None:
+    """Raises OutputError where the bundle's document would take the place of the one that was read."""
+    from seqlink.farm import DOCUMENT
+    from seqmatte.errors import OutputError
+
+    place = os.path.join(folder, DOCUMENT)
+    if read.endswith(".json") and os.path.realpath(read) == os.path.realpath(place):
+        advice = "name a folder of its own with --folder"
+        raise OutputError(f"the bundle would be written over the shot document that was read: {advice}", path=place)
 
 
 def _tasks(args: argparse.Namespace, shot: Shot) -> list[FrameRange]:
