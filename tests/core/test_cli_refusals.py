@@ -1,8 +1,10 @@
 """What the command line refuses, and with which words: before anything is computed or written over."""
 
+import json
+
 import pytest
 
-from seqlink import Shot
+from seqlink import FrameRange, Shot
 from seqmatte import cli, colour
 from seqmatte.errors import OutputError
 
@@ -43,3 +45,13 @@ def test_a_bundle_is_not_written_over_the_document_it_was_made_from(guided, tmp_
     assert "--folder" in capsys.readouterr().err
     assert saved.read_bytes() == before
     assert not (tmp_path / "template.json").exists()
+
+
+def test_with_several_subjects_each_frame_is_in_one_task(tiny_shot, tmp_path):
+    words = [f"--mask=head:{frame}={tiny_shot.guide(frame).path}" for frame in (1, 6, 12)]
+    words += [f"--mask=body:{frame}={tiny_shot.guide(frame).path}" for frame in (1, 9)]
+    out = ("--out", tmp_path / "m.####.exr", "--folder", tmp_path / "job")
+    assert run("bundle", tiny_shot.plate, *words, *out, *RECIPE) == 0
+    made = json.loads((tmp_path / "job" / "template.json").read_text())
+    tasks = made["steps"][0]["parameterSpace"]["taskParameterDefinitions"][0]["range"]
+    assert sorted(frame for task in tasks for frame in FrameRange.parse(task)) == list(tiny_shot.frames)
