@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from seqmatte import allocation, waiting
-from seqmatte.errors import OutputError, SeqmatteError, ShotError
+from seqmatte.errors import OutputError, SeqmatteError, ShotError, out_of_memory
 from seqmatte.file_faults import system_words
 
 # command -> (module, one line for --help); the module has add_arguments(parser) and run(args) -> exit code.
@@ -79,17 +79,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.command = name
         allocation.keep_freed()
         return int(module.run(args))
-    except SeqmatteError as error:
-        return _failed(name, error, "--json" in arguments)
-    except ValueError as error:
-        return _failed(name, ShotError(str(error)), "--json" in arguments)
     except BrokenPipeError:
         return 141
-    except OSError as error:
-        return _failed(name, OutputError(system_words(error), path=error.filename), "--json" in arguments)
+    except Exception as error:
+        known = _in_our_words(error)
+        if known is None:
+            raise
+        return _failed(name, known, "--json" in arguments)
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped; finished frames are kept, the same command goes on\n")
         return 130
+
+
+def _in_our_words(error: Exception) -> SeqmatteError | None:
+    """None for what only a traceback explains."""
+    if isinstance(error, SeqmatteError):
+        return error
+    if short := out_of_memory(error):
+        return short
+    if isinstance(error, ValueError):
+        return ShotError(str(error))
+    return OutputError(system_words(error), path=error.filename) if isinstance(error, OSError) else None
 
 
 def _failed(name: str, error: SeqmatteError, as_json: bool) -> int:

@@ -6,7 +6,8 @@ import pytest
 
 from seqlink import FrameRange, Shot
 from seqmatte import cli, colour
-from seqmatte.errors import OutputError
+from seqmatte.engine import Engine
+from seqmatte.errors import DeviceError, OutputError
 
 RECIPE = ("--recipe", "flow-closed-form")
 
@@ -55,3 +56,16 @@ def test_with_several_subjects_each_frame_is_in_one_task(tiny_shot, tmp_path):
     made = json.loads((tmp_path / "job" / "template.json").read_text())
     tasks = made["steps"][0]["parameterSpace"]["taskParameterDefinitions"][0]["range"]
     assert sorted(frame for task in tasks for frame in FrameRange.parse(task)) == list(tiny_shot.frames)
+
+
+@pytest.mark.parametrize("said", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")])
+def test_memory_that_runs_out_is_a_sentence_and_an_event(guided, monkeypatch, capsys, said):
+    def run_out(self, frames=None):
+        raise said
+
+    monkeypatch.setattr(Engine, "render", run_out)
+    assert run("matte", *guided, "--out", "m.####.exr", "--json") == DeviceError.code
+    told = capsys.readouterr()
+    assert json.loads(told.out.splitlines()[-1])["code"] == DeviceError.code
+    assert "out of memory; lower" in told.err
+    assert "Traceback" not in told.err
