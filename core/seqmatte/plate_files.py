@@ -122,9 +122,12 @@ def instead(pattern: FramePath, there: FrameRange) -> str:
     if there:
         return f"; on disk are {there}"
     folder = Path(pattern.pattern).parent
-    if not folder.is_dir():
-        return f"; the folder {folder} does not exist"
-    names = sorted(path.name for path in folder.iterdir() if path.suffix and not path.name.startswith("."))
+    try:
+        if not folder.is_dir():
+            return f"; the folder {folder} does not exist"
+        names = sorted(path.name for path in folder.iterdir() if path.suffix and not path.name.startswith("."))
+    except OSError as error:
+        return f"; the folder {folder} cannot be read: {error.strerror}"
     return f"; in the folder are {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}" if names else ""
 
 

@@ -1,13 +1,15 @@
 """What the command line refuses, and with which words: before anything is computed or written over."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
 from seqlink import FrameRange, Shot
 from seqmatte import cli, colour
 from seqmatte.engine import Engine
-from seqmatte.errors import DeviceError, OutputError
+from seqmatte.errors import DeviceError, OutputError, PlateError
 
 RECIPE = ("--recipe", "flow-closed-form")
 
@@ -69,3 +71,17 @@ def test_memory_that_runs_out_is_a_sentence_and_an_event(guided, monkeypatch, ca
     assert json.loads(told.out.splitlines()[-1])["code"] == DeviceError.code
     assert "out of memory; lower" in told.err
     assert "Traceback" not in told.err
+
+
+def test_a_plates_folder_that_may_not_be_read_is_the_plates_fault(tmp_path, capsys):
+    folder = next((place for place in (Path("/proc/1/fdinfo"), Path("/root")) if _closed(place)), None)
+    if folder is None:
+        pytest.skip("every folder may be read here")
+    assert run("matte", folder / "x.####.exr", "--out", tmp_path / "m.####.exr") == PlateError.code
+    told = capsys.readouterr().err
+    assert "cannot be read" in told
+    assert "written" not in told
+
+
+def _closed(folder):
+    return folder.exists() and not os.access(folder, os.R_OK)
