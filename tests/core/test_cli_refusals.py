@@ -9,7 +9,7 @@ import pytest
 from seqlink import FrameRange, Shot
 from seqmatte import cli, colour
 from seqmatte.engine import Engine
-from seqmatte.errors import DeviceError, OutputError, PlateError
+from seqmatte.errors import DeviceError, OutputError, PlateError, ShotError
 
 RECIPE = ("--recipe", "flow-closed-form")
 
@@ -85,3 +85,23 @@ def test_a_plates_folder_that_may_not_be_read_is_the_plates_fault(tmp_path, caps
 
 def _closed(folder):
     return folder.exists() and not os.access(folder, os.R_OK)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("demo --frames 0 --out FOLDER", "frames: 0 is outside 1"),
+        ("demo --frames -2 --out FOLDER", "frames: -2 is outside 1"),
+        ("bench --frames 0", "--frames 0"),
+        ("bench --memory x", "'x' is no length of a shot"),
+        ("bench --networks rvm --sizes 0x0", "'0x0' is no size"),
+        ("export refiner --option banana=1 --out FOLDER/x.onnx", "refiner has no such option; it has: none"),
+        ("export hstsg-compact --option side=foo --out FOLDER/x.onnx", "hstsg-compact has no such option"),
+        ("cache --limit infG", "--limit infG"),
+        ("cache prune --limit -5G", "--limit -5G"),
+    ],
+)
+def test_a_number_or_a_name_that_cannot_be_meant_is_refused_in_a_sentence(words, said, tmp_path, capsys):
+    assert run(*words.replace("FOLDER", str(tmp_path / "made")).split()) == ShotError.code
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "made").exists()

@@ -99,7 +99,7 @@ def _recipe(args: argparse.Namespace, folder: Path) -> None:
     from seqmatte.device import Device
 
     width, height = size_from(args.size)
-    lengths = [int(text) for text in args.memory.split(",")] if args.memory else []
+    lengths = _lengths(args)
     for runtime in args.runtime.split(","):
         asked = benchmark.Asked(width, height, args.frames, args.recipe, runtime, args.device)
         timing = benchmark.measure(asked, folder / runtime, Device(args.device))
@@ -111,6 +111,17 @@ def _recipe(args: argparse.Namespace, folder: Path) -> None:
         print(benchmark.table(timing, args.recipe))
         for frames, peak in peaks.items():
             print(f"peak memory, {frames} frames: {peak / 2**20:.0f} MiB")
+
+
+def _lengths(args: argparse.Namespace) -> list[int]:
+    """Those of --memory. Raises ValueError for one that no shot has, and for such a --frames."""
+    if args.frames < 1:
+        raise ValueError(f"--frames {args.frames}: a shot has at least 1 frame")
+    texts = args.memory.split(",") if args.memory else []
+    for text in texts:
+        if not text.strip().isdecimal() or int(text) < 1:
+            raise ValueError(f"--memory {args.memory}: {text!r} is no length of a shot; write them as 20,200")
+    return [int(text) for text in texts]
 
 
 def _quality(args: argparse.Namespace, folder: Path) -> None:
@@ -133,5 +144,7 @@ def size_from(text: str) -> tuple[int, int]:
     try:
         width, height = (int(part) for part in text.lower().split("x"))
     except ValueError:
-        raise ValueError(f"{text!r} is no size; write it as 1920x1080") from None
+        width, height = 0, 0
+    if min(width, height) < 1:
+        raise ValueError(f"{text!r} is no size; write it as 1920x1080")
     return width, height

@@ -25,10 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from seqmatte.cache import Cache
 
-    cache = Cache(args.cache)
+    cache, limit = Cache(args.cache), size_from(args.limit)
     freed = 0
     if args.action == "prune":
-        freed = cache.prune(size_from(args.limit))
+        freed = cache.prune(limit)
     elif args.action == "clear":
         freed = cache.clear()
     found = cache.contents()
@@ -46,6 +46,9 @@ def size_from(text: str) -> int:
     """Bytes from a size as 500M or 50G. Raises ValueError."""
     unit = UNITS.get(text[-1:].upper(), 0)
     try:
-        return int(float(text[:-1]) * unit) if unit else int(text)
-    except ValueError:
-        raise ValueError(f"--limit {text}: write a size as 500M or 50G") from None
+        size = int(float(text[:-1]) * unit) if unit else int(text)
+    except (ValueError, OverflowError):
+        size = -1
+    if size < 0:
+        raise ValueError(f"--limit {text}: write a size as 500M or 50G")
+    return size

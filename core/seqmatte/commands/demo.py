@@ -28,11 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from seqlink import FramePath
+    from seqlink.params import parse
     from seqmatte.sample import Params, write_sample
 
+    asked = parse(Params, {"width": 640, "height": 360, "frames": args.frames})
     folder = Path(args.out).absolute()
     print("writing a sample shot with exact truth", flush=True)
-    shot = write_sample(folder / "plate", Params(width=640, height=360, frames=args.frames))
+    shot = write_sample(folder / "plate", asked)
     shot = shot.replace(recipe=args.recipe, out=FramePath(folder / "matte" / "matte.####.exr"))
     print(f"matting it from one mask, {shot.guides[0].path}", flush=True)
     engine = _matted(shot, args.device)

@@ -37,7 +37,9 @@ def run(args: argparse.Namespace) -> int:
     found = weights.find(args.name, override=args.weights)
     network = weights.load(args.name, found.path)
     out = args.out or Path(f"{args.name}.onnx")
-    parts = onnx_export.graph_of(args.name, network, dict(_option(text) for text in args.option))
+    options = dict(_option(text) for text in args.option)
+    onnx_export.refuse_strange(args.name, network, options)
+    parts = onnx_export.graph_of(args.name, network, options)
     for part, graph in parts.items():
         path = out if len(parts) == 1 else out.with_suffix(f".{part}{out.suffix or '.onnx'}")
         onnx_export.write(graph, path)
