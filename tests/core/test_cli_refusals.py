@@ -4,6 +4,8 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
+import OpenImageIO as oiio
 import pytest
 
 from seqlink import FrameRange, Shot
@@ -105,3 +107,43 @@ def test_a_number_or_a_name_that_cannot_be_meant_is_refused_in_a_sentence(words,
     assert run(*words.replace("FOLDER", str(tmp_path / "made")).split()) == ShotError.code
     assert said in capsys.readouterr().err
     assert not (tmp_path / "made").exists()
+
+
+def test_what_is_not_scored_may_hold_what_it_likes(tmp_path, capsys):
+    light = np.full((4, 6, 5), 0.5, np.float32)
+    _as_a_renderer(tmp_path / "a.0001.exr", light)
+    light[0, 0, 4] = np.inf
+    _as_a_renderer(tmp_path / "b.0001.exr", light)
+    assert run("score", tmp_path / "b.####.exr", tmp_path / "a.####.exr") == 0
+    light[0, 0, 0] = np.inf
+    _as_a_renderer(tmp_path / "b.0001.exr", light)
+    assert run("score", tmp_path / "b.####.exr", tmp_path / "a.####.exr") == PlateError.code
+    assert "b.0001.exr" in capsys.readouterr().err
+
+
+def _as_a_renderer(path, pixels):
+    """Writes R, G, B, A, Z as they are; our own writer refuses an infinite depth."""
+    spec = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], 5, "float")
+    spec.channelnames = ("R", "G", "B", "A", "Z")
+    output = oiio.ImageOutput.create(str(path))
+    assert output.open(str(path), spec)
+    assert output.write_image(pixels)
+    output.close()
+
+
+def test_a_picture_in_colours_is_no_matte_to_score(tiny_shot, capsys):
+    assert run("score", tiny_shot.truth, tiny_shot.plate) == PlateError.code
+    assert "no matte in it: its channels are R, G, B" in capsys.readouterr().err
+
+
+def test_a_single_number_a_movie_and_a_folder_say_what_to_write_instead(tiny_shot, tmp_path, capsys):
+    first = tiny_shot.truth.path(1)
+    assert run("score", first, first) == PlateError.code
+    assert "write the number as ####, as in truth.####.exr" in capsys.readouterr().err
+    assert run("matte", tiny_shot.plate.path(1)) == PlateError.code
+    assert "write the number as ####, as in plate.####.exr" in capsys.readouterr().err
+    (tmp_path / "clip.mov").write_bytes(b"moov")
+    assert run("matte", tmp_path / "clip.mov") == PlateError.code
+    assert "movies are not read: convert it to an EXR sequence" in capsys.readouterr().err
+    assert run("matte", tiny_shot.folder) == PlateError.code
+    assert "a folder: name the frames in it" in capsys.readouterr().err

@@ -99,8 +99,9 @@ def guide_from(text: str, kind: str) -> Guide:
 
 def _on_disk(plate: FramePath) -> FrameRange:
     if not plate.is_sequence:
-        advice = "write the number as ####, as in plate.####.exr, and give --frames for a single picture"
-        raise PlateError(f"the plate has no frame number in its name; {advice}", path=plate)
+        from seqmatte.plate_files import unnumbered
+
+        raise PlateError(f"the plate has no frame number in its name; {unnumbered(plate)}", path=plate)
     found = plate.frames()
     if not found:
         from seqmatte.plate_files import instead
