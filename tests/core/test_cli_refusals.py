@@ -147,3 +147,20 @@ def test_a_single_number_a_movie_and_a_folder_say_what_to_write_instead(tiny_sho
     assert "movies are not read: convert it to an EXR sequence" in capsys.readouterr().err
     assert run("matte", tiny_shot.folder) == PlateError.code
     assert "a folder: name the frames in it" in capsys.readouterr().err
+
+
+def test_a_bundle_without_a_place_for_results_names_the_option(guided, tmp_path, capsys):
+    assert run("bundle", *guided, "--folder", tmp_path / "job") == ShotError.code
+    assert "--out matte.####.exr" in capsys.readouterr().err
+    assert not (tmp_path / "job").exists()
+
+
+def test_the_environment_names_cache_and_device_where_no_option_does(guided, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SEQMATTE_CACHE", str(tmp_path / "shared"))
+    assert run("cache", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["folder"] == str(tmp_path / "shared")
+    assert run("cache", "--json", "--cache", tmp_path / "own") == 0
+    assert json.loads(capsys.readouterr().out)["folder"] == str(tmp_path / "own")
+    monkeypatch.setenv("SEQMATTE_DEVICE", "abacus")
+    assert run("matte", *guided, "--out", tmp_path / "m.####.exr") == DeviceError.code
+    assert "abacus" in capsys.readouterr().err

@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from seqmatte.commands.shot_arguments import add_device_argument
+
 EPILOG = """\
 examples:
   seqmatte bench
@@ -38,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--first", type=int, default=1, metavar="NUMBER", help="of the unseen shots, with --quality; default: 1"
     )
     parser.add_argument("--guides", type=int, default=1, help="masks a shot has, with --quality; default: 1")
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu or cuda; default: auto")
+    add_device_argument(parser)
     parser.add_argument(
         "--networks", nargs="?", const="", metavar="NAMES", help="time the networks instead: all, or these, as rvm,gca"
     )

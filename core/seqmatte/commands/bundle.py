@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="PATTERN", help="where results go, as matte.####.exr")
     parser.add_argument("--folder", required=True, metavar="DIR", help="where the bundle goes")
     parser.add_argument("--missing", action="store_true", help="only for frames that are not in --cache yet")
-    add_run_arguments(parser)
+    add_run_arguments(parser, cache="DIR/cache of --folder")
     parser.epilog = EPILOG
 
 
@@ -35,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
     from seqmatte.errors import ShotError
 
     shot = shot_of(args)
+    if shot.out is None:
+        raise ShotError("say where results go, as --out matte.####.exr", field="out")
     if args.missing and not args.cache:
         raise ShotError("--missing goes by a cache that the farm sees too: name it with --cache")
     overwriting.refuse(shot, saved=os.path.join(args.folder, DOCUMENT))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
+from seqmatte.commands.shot_arguments import add_cache_argument
+
 EPILOG = """\
 examples:
   seqmatte cache
@@ -16,7 +18,7 @@ UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", nargs="?", choices=("show", "prune", "clear"), default="show")
-    parser.add_argument("--cache", metavar="DIR", help="the cache folder; default: the user's own")
+    add_cache_argument(parser)
     parser.add_argument("--limit", default="20G", metavar="SIZE", help="prune down to this, as 50G; default: 20G")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.epilog = EPILOG

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqmatte.commands.matte import stopped_by_ctrl_c
+from seqmatte.commands.shot_arguments import add_device_argument
 
 if TYPE_CHECKING:
     from seqlink import Shot
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", default="demo", metavar="FOLDER", help="where everything goes; default: demo")
     parser.add_argument("--frames", type=int, default=12, help="length of the shot; default: 12")
     parser.add_argument("--recipe", default="auto", help="default: auto")
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu or cuda; default: auto")
+    add_device_argument(parser)
     parser.epilog = EPILOG
 
 

@@ -44,9 +44,28 @@ def add_shot_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runtime", choices=("torch", "onnx"), help="what runs networks; default: torch")
 
 
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--cache", metavar="DIR", help="the cache folder; default: the user's own")
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu or cuda; default: auto")
+def add_run_arguments(parser: argparse.ArgumentParser, cache: str = "the user's own") -> None:
+    """cache: what stands in for the folder where neither the option nor the environment names one."""
+    add_cache_argument(parser, cache)
+    add_device_argument(parser)
+
+
+def add_cache_argument(parser: argparse.ArgumentParser, otherwise: str = "the user's own") -> None:
+    parser.add_argument(
+        "--cache",
+        default=os.environ.get("SEQMATTE_CACHE"),
+        metavar="DIR",
+        help=f"the cache folder; default: $SEQMATTE_CACHE, else {otherwise}",
+    )
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device",
+        default=os.environ.get("SEQMATTE_DEVICE") or "auto",
+        metavar="NAME",
+        help="auto, cpu or cuda; default: $SEQMATTE_DEVICE, else auto",
+    )
 
 
 def shot_of(args: argparse.Namespace) -> Shot:
