@@ -75,7 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     waiting.briefly()
     try:
         module = import_module(f"seqmatte.commands.{COMMANDS[name][0]}")
-        args = _command_parser(name, module.add_arguments).parse_args(_glued(arguments[1:]))
+        command = _command_parser(name, module.add_arguments)
+        args = command.parse_args(_glued(arguments[1:], _bare(command)))
         args.command = name
         allocation.keep_freed()
         return int(module.run(args))
@@ -113,11 +114,20 @@ def _failed(name: str, error: SeqmatteError, as_json: bool) -> int:
     return error.code
 
 
-def _glued(arguments: Sequence[str]) -> list[str]:
-    """With --flag -2=FILE as --flag=-2=FILE: a value that begins with a negative frame is taken for a flag else."""
+def _bare(command: argparse.ArgumentParser) -> tuple[str, ...]:
+    """The flags that take no value."""
+    return tuple(flag for action in command._actions if action.nargs == 0 for flag in action.option_strings)
+
+
+def _glued(arguments: Sequence[str], bare: tuple[str, ...]) -> list[str]:
+    """With --flag -2=FILE as --flag=-2=FILE: a value that begins with a negative frame is taken for a flag else.
+
+    bare: flags that stand alone, whole or begun as argparse takes them; a frame behind one is not theirs.
+    """
     made: list[str] = []
     for argument in arguments:
-        if made and re.match(r"-\d", argument) and re.fullmatch(r"--[a-z-]+", made[-1]):
+        waits = bool(made) and re.fullmatch(r"--[a-z-]+", made[-1]) and not any(f.startswith(made[-1]) for f in bare)
+        if waits and re.match(r"-\d", argument):
             made[-1] += f"={argument}"
         else:
             made.append(argument)

@@ -12,6 +12,7 @@ from seqlink import FrameRange, Shot
 from seqmatte import cli, colour
 from seqmatte.engine import Engine
 from seqmatte.errors import DeviceError, OutputError, PlateError, ShotError
+from shots import write_tiny_shot
 
 RECIPE = ("--recipe", "flow-closed-form")
 
@@ -164,3 +165,10 @@ def test_the_environment_names_cache_and_device_where_no_option_does(guided, tmp
     monkeypatch.setenv("SEQMATTE_DEVICE", "abacus")
     assert run("matte", *guided, "--out", tmp_path / "m.####.exr") == DeviceError.code
     assert "abacus" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--json", "--dry-run", "--dry"])
+def test_a_negative_frame_may_stand_behind_a_flag_without_a_value(tmp_path, flag):
+    tiny = write_tiny_shot(tmp_path / "plate", first=-5, count=2)
+    words = ("--mask", f"-5={tiny.guide(-5).path}", "--out", tmp_path / "m.####.exr", *RECIPE)
+    assert run("frame", tiny.plate, *words, flag, "-5") == 0
