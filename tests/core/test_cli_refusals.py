@@ -172,3 +172,14 @@ def test_a_negative_frame_may_stand_behind_a_flag_without_a_value(tmp_path, flag
     tiny = write_tiny_shot(tmp_path / "plate", first=-5, count=2)
     words = ("--mask", f"-5={tiny.guide(-5).path}", "--out", tmp_path / "m.####.exr", *RECIPE)
     assert run("frame", tiny.plate, *words, flag, "-5") == 0
+
+
+def test_each_of_several_subjects_is_counted_and_named_for_itself(tiny_shot, tmp_path, capsys):
+    words = [f"--alpha={subject}:1={tiny_shot.guide(1, 'alpha').path}" for subject in ("head", "body")]
+    out = ("--out", tmp_path / "m.####.exr", "--cache", tmp_path / "cache")
+    assert run("matte", tiny_shot.plate, *words, "--frames", "1", *out, *RECIPE) == 0
+    told = capsys.readouterr().err
+    assert "head: 1 frame; look first at 1" in told
+    assert "body: 1 frame; look first at 1" in told
+    assert run("matte", tiny_shot.plate, words[0], "--frames", "1-2", *out, *RECIPE) == 0
+    assert "\n2 frames; look first at" in capsys.readouterr().err

@@ -99,6 +99,7 @@ def _refuse_strange(names: tuple[str, ...]) -> None:
 def _recipe(args: argparse.Namespace, folder: Path) -> None:
     from seqmatte import benchmark
     from seqmatte.device import Device
+    from seqmatte.report import counted
 
     width, height = size_from(args.size)
     lengths = _lengths(args)
@@ -109,10 +110,10 @@ def _recipe(args: argparse.Namespace, folder: Path) -> None:
         if args.json:
             print(json.dumps({**timing.as_dict(), "runtime": runtime, "peak_bytes": peaks}, indent=1))
             continue
-        print(f"{args.size}, {args.frames} frames, recipe {args.recipe}, {runtime}")
+        print(f"{args.size}, {counted(args.frames, 'frame')}, recipe {args.recipe}, {runtime}")
         print(benchmark.table(timing, args.recipe))
         for frames, peak in peaks.items():
-            print(f"peak memory, {frames} frames: {peak / 2**20:.0f} MiB")
+            print(f"peak memory, {counted(frames, 'frame')}: {peak / 2**20:.0f} MiB")
 
 
 def _lengths(args: argparse.Namespace) -> list[int]:

@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from seqlink.farm import DOCUMENT, write_bundle
     from seqmatte import overwriting
     from seqmatte.errors import ShotError
+    from seqmatte.report import counted
 
     shot = shot_of(args)
     if shot.out is None:
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         print("every frame is cached; deliver them with `seqmatte matte`, or leave out --missing")
         return 0
     folder = write_bundle(shot, tasks, args.folder, cache=args.cache or "", device=args.device)
-    print(f"{folder}: {len(tasks)} tasks: {', '.join(map(str, tasks))}")
+    print(f"{folder}: {counted(len(tasks), 'task')}: {', '.join(map(str, tasks))}")
     return 0
 
 
