@@ -11,7 +11,7 @@ import pytest
 from seqlink import FrameRange, Shot
 from seqmatte import cli, colour
 from seqmatte.engine import Engine
-from seqmatte.errors import DeviceError, OutputError, PlateError, ShotError
+from seqmatte.errors import CacheError, DeviceError, OutputError, PlateError, ShotError
 from shots import write_tiny_shot
 
 RECIPE = ("--recipe", "flow-closed-form")
@@ -183,3 +183,15 @@ def test_each_of_several_subjects_is_counted_and_named_for_itself(tiny_shot, tmp
     assert "body: 1 frame; look first at 1" in told
     assert run("matte", tiny_shot.plate, words[0], "--frames", "1-2", *out, *RECIPE) == 0
     assert "\n2 frames; look first at" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("action", ["clear", "prune"])
+def test_a_cache_folder_that_is_not_there_is_not_cleared(tmp_path, capsys, action):
+    assert run("cache", action, "--cache", tmp_path / "typo") == CacheError.code
+    assert "no such cache folder" in capsys.readouterr().err
+    assert not (tmp_path / "typo").exists()
+
+
+def test_small_caches_are_told_in_megabytes(tmp_path, capsys):
+    assert run("cache", "--cache", tmp_path) == 0
+    assert capsys.readouterr().out.endswith("0 entries, 0.0 MB, 0 running jobs\n")

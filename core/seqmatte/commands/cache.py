@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 from seqmatte.commands.shot_arguments import add_cache_argument
+from seqmatte.errors import CacheError
 
 EPILOG = """\
 examples:
@@ -26,8 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from seqmatte.cache import Cache
+    from seqmatte.report import counted, size_text
 
     cache, limit = Cache(args.cache), size_from(args.limit)
+    if args.cache and args.action != "show":
+        _refuse_absent(cache.root)
     freed = 0
     if args.action == "prune":
         freed = cache.prune(limit)
@@ -38,10 +43,17 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({**facts, "running_jobs": found.leases}))
     else:
-        print(f"{cache.root}\n{found.entries} entries, {found.bytes / 1e9:.2f} GB, {found.leases} running jobs")
+        jobs = counted(found.leases, "running job")
+        print(f"{cache.root}\n{counted(found.entries, 'entry', 'entries')}, {size_text(found.bytes)}, {jobs}")
         if args.action != "show":
-            print(f"freed {freed / 1e9:.2f} GB; what running jobs need was kept")
+            print(f"freed {size_text(freed)}; what running jobs need was kept")
     return 0
+
+
+def _refuse_absent(folder: Path) -> None:
+    """A folder that is named and not there is a slip of the pen, and the real one still full."""
+    if not folder.is_dir():
+        raise CacheError("there is no such cache folder; nothing was freed", path=folder)
 
 
 def size_from(text: str) -> int:
