@@ -11,7 +11,7 @@ import pytest
 from seqlink import FrameRange, Shot
 from seqmatte import cli, colour
 from seqmatte.engine import Engine
-from seqmatte.errors import CacheError, DeviceError, OutputError, PlateError, ShotError
+from seqmatte.errors import CacheError, DeviceError, GuideError, OutputError, PlateError, ShotError
 from shots import write_tiny_shot
 
 RECIPE = ("--recipe", "flow-closed-form")
@@ -195,3 +195,10 @@ def test_a_cache_folder_that_is_not_there_is_not_cleared(tmp_path, capsys, actio
 def test_small_caches_are_told_in_megabytes(tmp_path, capsys):
     assert run("cache", "--cache", tmp_path) == 0
     assert capsys.readouterr().out.endswith("0 entries, 0.0 MB, 0 running jobs\n")
+
+
+def test_an_antialiased_trimap_is_told_what_to_switch_off(tiny_shot, tmp_path, capsys):
+    soft = tiny_shot.guide(1, "alpha").path
+    words = ("--trimap", f"1={soft}", "--out", tmp_path / "m.####.exr", "--cache", tmp_path / "cache", *RECIPE)
+    assert run("matte", tiny_shot.plate, *words) == GuideError.code
+    assert "or switch antialiasing off where it comes from a roto" in capsys.readouterr().err
