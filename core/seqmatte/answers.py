@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from seqlink import FrameRange, Shot, wire
-from seqmatte.errors import DeviceError, SeqmatteError, ShotError
+from seqmatte.errors import SeqmatteError, ShotError, out_of_memory
 
 if TYPE_CHECKING:
     from seqmatte.engine import Engine, Result
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from seqmatte.walker import Flag
 
 _SHOT_FIELD = re.compile(r"shot\.([a-z_]+)|^(frames)")
-_MEMORY = re.compile(r"out of memory|can.t allocate memory|failed to allocate memory", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -177,9 +176,7 @@ def as_failure(id: int | str | None, error: Exception) -> wire.Failure:
     """An exception as it goes over the wire: its class's code, its sentence, and where it happened."""
     if isinstance(error, wire.WireError):
         return wire.Failure(id, error.code, str(error))
-    if isinstance(error, MemoryError) or (_MEMORY.search(str(error)) and not isinstance(error, SeqmatteError)):
-        advice = "lower the method's tile size or close what else uses the device, then solve again"
-        error = DeviceError(f"out of memory; {advice}. Finished frames are kept")
+    error = out_of_memory(error) or error
     if not isinstance(error, SeqmatteError):
         return wire.Failure(id, wire.INTERNAL_ERROR, f"{type(error).__name__}: {error}. The log has the traceback")
     where = {"frame": error.frame, "path": error.path, "field": error.field}

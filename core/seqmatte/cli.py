@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from seqmatte import allocation, waiting
-from seqmatte.errors import OutputError, SeqmatteError, ShotError
+from seqmatte.errors import OutputError, SeqmatteError, ShotError, out_of_memory
 from seqmatte.file_faults import system_words
 
 # command -> (module, one line for --help); the module has add_arguments(parser) and run(args) -> exit code.
@@ -75,21 +75,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     waiting.briefly()
     try:
         module = import_module(f"seqmatte.commands.{COMMANDS[name][0]}")
-        args = _command_parser(name, module.add_arguments).parse_args(_glued(arguments[1:]))
+        command = _command_parser(name, module.add_arguments)
+        args = command.parse_args(_glued(arguments[1:], _bare(command)))
         args.command = name
         allocation.keep_freed()
         return int(module.run(args))
-    except SeqmatteError as error:
-        return _failed(name, error, "--json" in arguments)
-    except ValueError as error:
-        return _failed(name, ShotError(str(error)), "--json" in arguments)
     except BrokenPipeError:
         return 141
-    except OSError as error:
-        return _failed(name, OutputError(system_words(error), path=error.filename), "--json" in arguments)
+    except Exception as error:
+        known = _in_our_words(error)
+        if known is None:
+            raise
+        return _failed(name, known, "--json" in arguments)
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped; finished frames are kept, the same command goes on\n")
         return 130
+
+
+def _in_our_words(error: Exception) -> SeqmatteError | None:
+    """None for what only a traceback explains."""
+    if isinstance(error, SeqmatteError):
+        return error
+    if short := out_of_memory(error):
+        return short
+    if isinstance(error, ValueError):
+        return ShotError(str(error))
+    return OutputError(system_words(error), path=error.filename) if isinstance(error, OSError) else None
 
 
 def _failed(name: str, error: SeqmatteError, as_json: bool) -> int:
@@ -103,11 +114,20 @@ def _failed(name: str, error: SeqmatteError, as_json: bool) -> int:
     return error.code
 
 
-def _glued(arguments: Sequence[str]) -> list[str]:
-    """With --flag -2=FILE as --flag=-2=FILE: a value that begins with a negative frame is taken for a flag else."""
+def _bare(command: argparse.ArgumentParser) -> tuple[str, ...]:
+    """The flags that take no value."""
+    return tuple(flag for action in command._actions if action.nargs == 0 for flag in action.option_strings)
+
+
+def _glued(arguments: Sequence[str], bare: tuple[str, ...]) -> list[str]:
+    """With --flag -2=FILE as --flag=-2=FILE: a value that begins with a negative frame is taken for a flag else.
+
+    bare: flags that stand alone, whole or begun as argparse takes them; a frame behind one is not theirs.
+    """
     made: list[str] = []
     for argument in arguments:
-        if made and re.match(r"-\d", argument) and re.fullmatch(r"--[a-z-]+", made[-1]):
+        waits = bool(made) and re.fullmatch(r"--[a-z-]+", made[-1]) and not any(f.startswith(made[-1]) for f in bare)
+        if waits and re.match(r"-\d", argument):
             made[-1] += f"={argument}"
         else:
             made.append(argument)

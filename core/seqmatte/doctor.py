@@ -29,6 +29,8 @@ NEEDED = {
 }
 # A shot of 100 frames at 4K, with its intermediate layers.
 WANTED_BYTES = 50 * 10**9
+# What a prune leaves of the cache where no other size is asked for.
+PRUNED_BYTES = 20 * 10**9
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ def weights() -> Iterator[Check]:
 
 def cache_folder(folder: str | None) -> Iterator[Check]:
     from seqmatte.cache import Cache
+    from seqmatte.report import counted, size_text
 
     cache = Cache(folder)
     reason = _unwritable(cache.root)
@@ -169,12 +172,19 @@ def cache_folder(folder: str | None) -> Iterator[Check]:
         yield Check("cache", "problem", f"{cache.root} cannot be written: {reason}", advice)
         return
     contents = cache.contents()
-    found = f"{cache.root}: {contents.entries} entries, {contents.bytes / 1e9:.2f} GB"
+    held = counted(contents.entries, "entry", "entries")
+    found = f"{cache.root}: {held}, {size_text(contents.bytes)}"
     yield Check("cache", "ok", found)
     free = shutil.disk_usage(cache.root).free
-    advice = "`seqmatte cache prune --limit 20G`, or name a folder on a larger disk" if free < WANTED_BYTES else ""
+    advice = _more_room(contents.bytes) if free < WANTED_BYTES else ""
     state = "problem" if free < WANTED_BYTES / 50 else "note" if advice else "ok"
     yield Check("disk", state, f"{free / 1e9:.0f} GB free where the cache lies", advice)
+
+
+def _more_room(held: int) -> str:
+    """Pruning is advised where it would free something."""
+    larger = "name a folder on a larger disk with --cache"
+    return f"`seqmatte cache prune --limit 20G`, or {larger}" if held > PRUNED_BYTES else larger
 
 
 def colour_config() -> Iterator[Check]:

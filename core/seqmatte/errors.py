@@ -17,6 +17,10 @@ The number is the exit code of the command line and the error code on the worker
 
 from __future__ import annotations
 
+import re
+
+_MEMORY = re.compile(r"out of memory|can(.|no)t allocate memory|failed to allocate memory", re.IGNORECASE)
+
 
 class SeqmatteError(Exception):
     """Something an artist can act on.
@@ -48,6 +52,14 @@ class SeqmatteError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.message, self.frame, self.path, self.field))
+
+
+def out_of_memory(error: BaseException) -> DeviceError | None:
+    """What an artist can do about it, where an exception of Python, torch or OpenCV says that memory ran out."""
+    if isinstance(error, SeqmatteError) or not (isinstance(error, MemoryError) or _MEMORY.search(str(error))):
+        return None
+    advice = "lower the method's tile size or close what else uses the device, then solve again"
+    return DeviceError(f"out of memory; {advice}. Finished frames are kept")
 
 
 def _rebuild(

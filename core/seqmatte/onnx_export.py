@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqmatte import whole_file
-from seqmatte.errors import DeviceError
+from seqmatte.errors import DeviceError, ShotError
 from seqmatte.keys import digest, home
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ VERSION = 1
 _HEIGHT, _WIDTH = 96, 128
 # Larger graphs are left to onnxruntime's own optimizer: the exporter's takes minutes over them.
 _OPTIMIZED = 2000
+
+# Where a network's options are taken, if not by its whole call.
+_CALLED = {"stcn": "found", "hstsg": "read_bank"}
+# What may stand where a default of a kind stands.
+_KINDS: Mapping[type, tuple[type, ...]] = {bool: (bool, int), int: (int,), float: (int, float), str: (str,)}
 
 Options = Mapping[str, object]
 
@@ -57,6 +63,24 @@ def refuse(name: str) -> None:
 
     if name not in graphs.PARTS:
         raise DeviceError(f"there is no network {name!r} to export; known: {', '.join(sorted(graphs.PARTS))}")
+
+
+def facts_of(name: str, network: nn.Module) -> dict[str, object]:
+    """What a graph of the network may have fixed in it, by name with its default; most have nothing."""
+    called = inspect.signature(getattr(network, _CALLED.get(name, "forward")))
+    defaults = {given.name: given.default for given in called.parameters.values()}
+    return {fact: default for fact, default in defaults.items() if isinstance(default, (int, float, str))}
+
+
+def refuse_strange(name: str, network: nn.Module, options: Options) -> None:
+    """Raises ShotError for a fact that the network does not have, or whose value is of another kind."""
+    known = facts_of(name, network)
+    for fact, value in options.items():
+        if fact not in known:
+            listed = ", ".join(known) or "none"
+            raise ShotError(f"--option {fact}={value}: {name} has no such option; it has: {listed}")
+        if not isinstance(value, _KINDS[type(known[fact])]):
+            raise ShotError(f"--option {fact}={value}: write it as its default is, as {fact}={known[fact]}")
 
 
 def write(part: Part, path: Path) -> None:

@@ -93,7 +93,7 @@ def _snapped(values: Pixels, guide: Guide) -> Pixels:
         example = float(values[off][0])
         raise GuideError(
             f"the trimap has {int(off.sum())} pixels that are neither 0, 0.5 nor 1, such as {example:.3g}; "
-            "give it as an alpha if its soft values are meant",
+            "give it as an alpha if its soft values are meant, or switch antialiasing off where it comes from a roto",
             frame=guide.frame,
             path=guide.path,
         )

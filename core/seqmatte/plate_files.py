@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,8 @@ _MATTES = ("mask", "matte", "roto")
 _SAME = 0.01
 # Metadata that means the same in TIFF, PNG and DPX as in EXR; the rest describes the file.
 _FILM = ("smpte:", "FramesPerSecond", "colorInteropID")
+
+_MOVIES = (".mov", ".mp4", ".mxf", ".mkv", ".avi", ".webm")
 
 
 @dataclass(frozen=True)
@@ -122,10 +125,26 @@ def instead(pattern: FramePath, there: FrameRange) -> str:
     if there:
         return f"; on disk are {there}"
     folder = Path(pattern.pattern).parent
-    if not folder.is_dir():
-        return f"; the folder {folder} does not exist"
-    names = sorted(path.name for path in folder.iterdir() if path.suffix and not path.name.startswith("."))
+    try:
+        if not folder.is_dir():
+            return f"; the folder {folder} does not exist"
+        names = sorted(path.name for path in folder.iterdir() if path.suffix and not path.name.startswith("."))
+    except OSError as error:
+        return f"; the folder {folder} cannot be read: {error.strerror}"
     return f"; in the folder are {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}" if names else ""
+
+
+def unnumbered(pattern: FramePath) -> str:
+    """What to do about a name that has no place for the frame number, as the end of a sentence."""
+    path = Path(pattern.pattern)
+    if path.is_dir():
+        within = instead(FramePath(path / "x"), FrameRange())
+        return f"this is a folder: name the frames in it, as plate.####.exr{within}"
+    if path.suffix.lower() in _MOVIES:
+        return "movies are not read: convert it to an EXR sequence and write the number as ####, as in plate.####.exr"
+    numbered = re.sub(r"[0-9]+$", "####", path.stem)
+    named = f"{numbered if '#' in numbered else 'plate.####'}{path.suffix or '.exr'}"
+    return f"write the number as ####, as in {named}, and give --frames for a single picture"
 
 
 def _healed_channel(values: npt.NDArray[np.float32], sound: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:

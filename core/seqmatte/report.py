@@ -21,9 +21,12 @@ class Reporter:
         self._moving = sys.stderr.isatty() and not json_lines
         self._lowest: tuple[float, int] | None = None
         self._frames = 0
+        self._subject = ""
 
     def begin(self, engine: Engine, status: Status) -> None:
-        """Says what is about to happen."""
+        """Says what is about to happen. Counts anew: one reporter tells of one subject after the other."""
+        self._lowest, self._frames = None, 0
+        self._subject = engine.subject if len(engine.shot.subjects()) > 1 else ""
         self._tell("plan", **_plan(engine, status))
         if not self._json:
             self._line(f"{engine.subject}: recipe {engine.recipe}, {_counts(status)}")
@@ -58,7 +61,7 @@ class Reporter:
         if self._json:
             self._tell("frame", **{**dataclasses.asdict(result), "path": place, "cache": result.path})
         elif not self._moving:
-            made = "cached" if result.steps == 0 else f"{result.steps} steps"
+            made = "cached" if result.steps == 0 else counted(result.steps, "step")
             self._line(f"{result.frame}  {place}  confidence {result.confidence:.2f}  {made}")
 
     def end(self) -> None:
@@ -68,7 +71,9 @@ class Reporter:
         if self._moving:
             sys.stderr.write("\n")
         if self._lowest is not None:
-            self._line(f"{self._frames} frames; look first at {self._lowest[1]} (confidence {self._lowest[0]:.2f})")
+            whose = f"{self._subject}: " if self._subject else ""
+            first = f"look first at {self._lowest[1]} (confidence {self._lowest[0]:.2f})"
+            sys.stderr.write(f"{whose}{counted(self._frames, 'frame')}; {first}\n")
 
     def _progress(self, event: Progress) -> None:
         if self._moving:
@@ -85,6 +90,16 @@ class Reporter:
         sys.stderr.write(f"{chr(10) if self._moving and self._frames else ''}{text}\n")
 
 
+def counted(number: int, thing: str, things: str = "") -> str:
+    """A number and what there is of it: 1 frame, 2 frames, 1 entry, 2 entries."""
+    return f"{number} {thing if number == 1 else things or thing + 's'}"
+
+
+def size_text(size: float) -> str:
+    """Bytes as a disk's: 1.25 GB, and below that 12.5 MB."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
 def clock_text(seconds: float) -> str:
     """A duration as an artist says it: 40 s, 3 min, 2 h 05."""
     if seconds < 90:
@@ -94,7 +109,9 @@ def clock_text(seconds: float) -> str:
 
 
 def _counts(status: Status) -> str:
-    return f"{len(status.cached)} frames cached, {len(status.missing)} to compute ({status.missing or 'none'})"
+    return (
+        f"{counted(len(status.cached), 'frame')} cached, {len(status.missing)} to compute ({status.missing or 'none'})"
+    )
 
 
 def _plan(engine: Engine, status: Status) -> dict[str, Any]:

@@ -7,6 +7,7 @@ means over the shutter. So the truth holds to the last bit of its storage.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from seqlink.frames import FramePath, FrameRange
 from seqlink.params import param
 from seqlink.shot import Guide, Shot
 from seqmatte import exr
+from seqmatte.errors import OutputError, ShotError
 from seqmatte.layer import Header, Layer, Pixels
 
 _TAGS = {"ACEScg": "lin_ap1_scene", "Rec.709": "lin_rec709_scene"}
@@ -53,17 +55,22 @@ def write_sample(
     """Writes plate.####.exr, truth.####.exr (premultiplied R,G,B and A), shot.json and, on each guided frame (the
     first if none is named), mask.####.exr and trimap.####.exr. Gives the Shot that mattes it from the masks.
 
-    done: told (frames written, frames in all). Raises OutputError when the folder cannot be written.
+    An earlier sample's frames that this one does not have are removed. done: told (frames written, frames in all).
+    Raises ShotError for a guided frame that the shot does not have, OutputError when the folder cannot be written or
+    holds further frames of a plate that is no sample.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    scene = Scene(params)
     frames = FrameRange(range(params.first, params.first + params.frames))
+    keys = tuple(guided) or (frames[0],)
+    if strange := FrameRange(keys) - frames:
+        raise ShotError(f"no guide can lie on {strange}: the shot's frames are {frames}", field="guided")
+    folder.mkdir(parents=True, exist_ok=True)
+    _clear_earlier(folder, frames, FrameRange(keys))
+    scene = Scene(params)
     header = Header(
         (0, 0, params.width, params.height),
         (0, 0, params.width, params.height),
         attributes={"colorInteropID": ("string", _TAGS[params.space]), "FramesPerSecond": ("rational", (24, 1))},
     )
-    keys = tuple(guided) or (frames[0],)
     for index, frame in enumerate(frames):
         plate, truth = scene.frame(index)
         exr.write(folder / f"plate.{frame:04d}.exr", Layer(plate, ("R", "G", "B"), header))
@@ -221,6 +228,19 @@ def trimap_of(alpha: Pixels) -> Pixels:
     sure = cv2.erode((alpha >= 0.999).astype(np.float32), around)
     possible = cv2.dilate((alpha > 0.001).astype(np.float32), around)
     return np.asarray((sure + possible) / 2, np.float32)
+
+
+def _clear_earlier(folder: Path, frames: FrameRange, keys: FrameRange) -> None:
+    """Takes an earlier sample's files away that would pass for this one's. Every frame of a sample has its truth."""
+    there = {name: FramePath(folder / f"{name}.####.exr") for name in ("plate", "truth", "mask", "trimap")}
+    sampled = there["truth"].frames()
+    if others := there["plate"].frames() - frames - sampled:
+        advice = "give the sample a folder of its own"
+        raise OutputError(f"the folder holds frames {others} of another plate: {advice}", path=there["plate"])
+    for name, pattern in there.items():
+        kept = keys if name in ("mask", "trimap") else frames
+        for frame in (pattern.frames() & sampled) - kept:
+            os.unlink(pattern.path(frame))
 
 
 def _write_guides(folder: Path, frame: int, alpha: Pixels, header: Header) -> None:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parent / "weights_shipped"
 SUFFIXES = (".safetensors", ".pth", ".pt", ".npz")
 
+# What the card of weights adapted to one shot says of them.
+ONE_SHOT = "weights for this shot only"
+
 # What trainers wrap the arrays in. "kept" is our own checkpoints' averaged network, better than the last one.
 WRAPPERS = ("state_dict", "kept", "model", "network")
 
@@ -137,7 +140,9 @@ def add(path: str, name: str = "") -> Weights:
         raise WeightsError(unlike(wanted or nearest(arrays)[0], None, arrays), path=path)
     network, form = known
     slot = slot_of(network, form)
-    card = {**_release_card(network, form), **_card_beside(Path(path)), "network": network, "form": form}
+    beside = card_beside(Path(path))
+    _refuse_one_shots(beside, network, path)
+    card = {**_release_card(network, form), **beside, "network": network, "form": form}
     place = folder() / f"{slot}{Path(path).suffix if Path(path).suffix in SUFFIXES else '.pth'}"
     _copied(Path(path), place)
     card |= {"file": Path(path).name, "sha256": _digest(place)}
@@ -156,7 +161,7 @@ def _slots(network: str, variant: str) -> list[str]:
 def _verified(network: str, path: Path) -> Weights:
     if not path.is_file():
         raise WeightsError(f"the weights for {network} are not there", path=path)
-    digest, card = _digest(path), _card_beside(path)
+    digest, card = _digest(path), card_beside(path)
     if card.get("sha256") not in (None, digest):
         raise WeightsError("this is not the file that its card describes; add it again", path=path)
     return Weights(network, str(path), digest, card)
@@ -170,7 +175,15 @@ def _digest(path: Path) -> str:
         digests.close()
 
 
-def _card_beside(path: Path) -> dict[str, Any]:
+def _refuse_one_shots(card: Mapping[str, Any], network: str, path: str) -> None:
+    """What is added stands in for every shot's weights."""
+    if ONE_SHOT in str(card.get("licence", "")):
+        advice = f"give them to that shot as --weights {network}={path}"
+        raise WeightsError(f"these weights were adapted to one shot and would be every shot's: {advice}", path=path)
+
+
+def card_beside(path: Path) -> dict[str, Any]:
+    """The card of a file of weights; empty where there is none. Raises WeightsError for one that is not JSON."""
     beside = path.with_suffix(".json")
     if not beside.is_file():
         return {}

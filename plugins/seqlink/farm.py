@@ -22,6 +22,9 @@ from .shot import Shot
 
 TEMPLATE = Path(__file__).with_name("matte.template.json")
 
+# The Shot's name in the bundle; the template says it too.
+DOCUMENT = "shot.json"
+
 # Limits of the specification (2023-09, "StringTaskParameterDefinition"): values of a parameter, and their length.
 MOST_TASKS = 1024
 LONGEST_TASK = 1024
@@ -52,7 +55,7 @@ def write_bundle(
         "template.json": template(tasks),
         "parameter_values.json": {"parameterValues": [{"name": k, "value": v} for k, v in values.items()]},
         "asset_references.json": {"assetReferences": _references(shot)},
-        "shot.json": shot.to_dict(),
+        DOCUMENT: shot.to_dict(),
     }
     for file, document in documents.items():
         _write(place / file, json.dumps(document, indent=1, ensure_ascii=False) + "\n")

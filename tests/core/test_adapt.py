@@ -13,7 +13,7 @@ from seqmatte.cache import Cache
 from seqmatte.device import Device
 from seqmatte.encoding import Encoding
 from seqmatte.engine import Engine
-from seqmatte.errors import GuideError, ShotError
+from seqmatte.errors import GuideError, OutputError, ShotError
 from seqmatte.keys import FileDigests
 from seqmatte.networks import hstsg_compact
 from seqmatte.source import Source
@@ -215,6 +215,24 @@ def test_a_documents_relative_paths_are_relative_to_it(tiny_shot, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     made = adapt_shot.adapt_shot(tiny_shot.folder / "shot.json", tmp_path / "own", 0.0, Device("cpu"), lambda _: None)
     assert made.is_file()
+
+
+def test_only_the_same_shots_weights_are_replaced(tiny_shot, tmp_path):
+    def adapted(shot, out):
+        document.write_text(shot.to_json())
+        return adapt_shot.adapt_shot(document, out, 0.0, Device("cpu"), lambda _: None)
+
+    document, shot = tmp_path / "shot.json", tiny_shot.shot(1, kind="alpha")
+    made = adapted(shot, tmp_path / "own")
+    assert adapted(tiny_shot.shot(1, 2, kind="alpha"), tmp_path / "own") == made
+    before = made.read_bytes()
+    with pytest.raises(OutputError, match="not weights of this shot"):
+        adapted(shot.replace(plate=FramePath(tiny_shot.folder / "other.####.exr")), tmp_path / "own")
+    assert made.read_bytes() == before
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"hours")
+    with pytest.raises(OutputError, match="a training's run"):
+        adapted(shot, tmp_path / "run")
 
 
 def test_a_shot_that_cannot_be_read_is_named(tmp_path):

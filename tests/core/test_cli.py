@@ -225,7 +225,7 @@ def test_a_farm_job_holds_every_frame_unless_those_missing_in_a_shared_cache_are
     bundle = ["bundle", str(tiny.plate), *shot, "--folder", str(tmp_path / "job")]
     for more, frames in (([], "1-12"), (["--missing"], "3-12")):
         assert cli.main([*bundle, *more]) == 0
-        assert capsys.readouterr().out.endswith(f"1 tasks: {frames}\n")
+        assert capsys.readouterr().out.endswith(f": 1 task: {frames}\n")
     assert cli.main([*bundle[:-4], "--folder", str(tmp_path / "job"), "--missing"]) == ShotError.code
     assert "name it with --cache" in capsys.readouterr().err
 

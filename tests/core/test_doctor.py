@@ -9,6 +9,7 @@ import pytest
 
 from fakes.toy_engine import PATHS
 from seqmatte import cli, doctor, weights
+from seqmatte.cache import Cache, Contents
 from seqmatte.doctor import Check
 from seqmatte.errors import WeightsError
 
@@ -54,7 +55,16 @@ def test_a_disk_that_runs_full_is_told_in_time(tmp_path, monkeypatch, free, stat
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
     check = only(doctor.cache_folder(str(tmp_path)), "disk")
     assert check.state == state
-    assert ("prune" in check.advice) == (state != "ok")
+    assert ("a larger disk" in check.advice) == (state != "ok")
+
+
+@pytest.mark.parametrize(("held", "pruned"), [(270 * 10**6, False), (30 * 10**9, True)])
+def test_a_prune_is_advised_where_it_frees_something(tmp_path, monkeypatch, held, pruned):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10**9))
+    monkeypatch.setattr(Cache, "contents", lambda cache: Contents(12, held, 0))
+    checks = list(doctor.cache_folder(str(tmp_path)))
+    assert ("prune" in only(checks, "disk").advice) == pruned
+    assert ("30.00 GB" if pruned else "270.0 MB") in only(checks, "cache").found
 
 
 def test_both_onnxruntime_wheels_together_are_a_problem(monkeypatch):

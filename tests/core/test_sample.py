@@ -13,7 +13,7 @@ from seqlink.shot import Colour, Shot
 from seqmatte import exr, sample
 from seqmatte.colour import resolve
 from seqmatte.contact_sheet import Shown, write_contact_sheet
-from seqmatte.errors import OutputError
+from seqmatte.errors import OutputError, ShotError
 from seqmatte.layer import Header
 
 SMALL = {"width": 160, "height": 90, "frames": 4, "first": 11}
@@ -105,3 +105,27 @@ def test_a_contact_sheet_shows_three_rows_in_display_light(tmp_path):
     assert 2 == len(np.unique(corner, axis=0))
     with pytest.raises(OutputError, match="contact sheet cannot be written"):
         write_contact_sheet(tmp_path / "nowhere" / "sheet.png", shown, colour)
+
+
+def test_a_guide_outside_the_shot_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ShotError, match="no guide can lie on 1: the shot's frames are 11-14"):
+        sample.write_sample(tmp_path / "shot", parse(sample.Params, SMALL), guided=(1, 12))
+    assert not (tmp_path / "shot").exists()
+
+
+def test_a_shorter_sample_leaves_nothing_of_the_longer_one_before_it(tmp_path):
+    sample.write_sample(tmp_path, parse(sample.Params, SMALL), guided=(12, 14))
+    shot = sample.write_sample(tmp_path, parse(sample.Params, {**SMALL, "frames": 2}))
+    assert str(shot.plate.frames()) == "11-12"
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [
+        *("mask.0011.exr", "plate.0011.exr", "plate.0012.exr", "shot.json"),
+        *("trimap.0011.exr", "truth.0011.exr", "truth.0012.exr"),
+    ]
+
+
+def test_a_sample_does_not_go_among_the_frames_of_a_plate_that_is_none(tmp_path):
+    (tmp_path / "plate.0020.exr").write_bytes(b"an artist's")
+    with pytest.raises(OutputError, match="frames 20 of another plate"):
+        sample.write_sample(tmp_path, parse(sample.Params, SMALL))
+    assert [path.name for path in tmp_path.iterdir()] == ["plate.0020.exr"]

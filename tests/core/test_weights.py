@@ -156,6 +156,14 @@ def test_an_added_file_is_found_with_its_card(home, tmp_path, rvm):
         weights.find("rvm", "resnet50")
 
 
+def test_weights_of_one_shot_do_not_become_every_shots(home, tmp_path, rvm):
+    path = written(tmp_path, rvm)
+    (tmp_path / "file.json").write_text(json.dumps({"licence": f"as the shot's pictures: {weights.ONE_SHOT}"}))
+    with pytest.raises(WeightsError, match=f"--weights rvm={path}"):
+        weights.add(path)
+    assert not (home / "weights").exists()
+
+
 def test_the_installed_file_itself_can_be_added_again_and_mends_its_card(home, tmp_path, rvm):
     added = weights.add(written(tmp_path, rvm, "first.pth"))
     card = home / "weights" / "rvm-mobilenetv3.json"

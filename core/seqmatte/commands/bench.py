@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from seqmatte.commands.shot_arguments import add_device_argument
+
 EPILOG = """\
 examples:
   seqmatte bench
@@ -38,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--first", type=int, default=1, metavar="NUMBER", help="of the unseen shots, with --quality; default: 1"
     )
     parser.add_argument("--guides", type=int, default=1, help="masks a shot has, with --quality; default: 1")
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu or cuda; default: auto")
+    add_device_argument(parser)
     parser.add_argument(
         "--networks", nargs="?", const="", metavar="NAMES", help="time the networks instead: all, or these, as rvm,gca"
     )
@@ -97,9 +99,10 @@ def _refuse_strange(names: tuple[str, ...]) -> None:
 def _recipe(args: argparse.Namespace, folder: Path) -> None:
     from seqmatte import benchmark
     from seqmatte.device import Device
+    from seqmatte.report import counted
 
     width, height = size_from(args.size)
-    lengths = [int(text) for text in args.memory.split(",")] if args.memory else []
+    lengths = _lengths(args)
     for runtime in args.runtime.split(","):
         asked = benchmark.Asked(width, height, args.frames, args.recipe, runtime, args.device)
         timing = benchmark.measure(asked, folder / runtime, Device(args.device))
@@ -107,10 +110,21 @@ def _recipe(args: argparse.Namespace, folder: Path) -> None:
         if args.json:
             print(json.dumps({**timing.as_dict(), "runtime": runtime, "peak_bytes": peaks}, indent=1))
             continue
-        print(f"{args.size}, {args.frames} frames, recipe {args.recipe}, {runtime}")
+        print(f"{args.size}, {counted(args.frames, 'frame')}, recipe {args.recipe}, {runtime}")
         print(benchmark.table(timing, args.recipe))
         for frames, peak in peaks.items():
-            print(f"peak memory, {frames} frames: {peak / 2**20:.0f} MiB")
+            print(f"peak memory, {counted(frames, 'frame')}: {peak / 2**20:.0f} MiB")
+
+
+def _lengths(args: argparse.Namespace) -> list[int]:
+    """Those of --memory. Raises ValueError for one that no shot has, and for such a --frames."""
+    if args.frames < 1:
+        raise ValueError(f"--frames {args.frames}: a shot has at least 1 frame")
+    texts = args.memory.split(",") if args.memory else []
+    for text in texts:
+        if not text.strip().isdecimal() or int(text) < 1:
+            raise ValueError(f"--memory {args.memory}: {text!r} is no length of a shot; write them as 20,200")
+    return [int(text) for text in texts]
 
 
 def _quality(args: argparse.Namespace, folder: Path) -> None:
@@ -133,5 +147,7 @@ def size_from(text: str) -> tuple[int, int]:
     try:
         width, height = (int(part) for part in text.lower().split("x"))
     except ValueError:
-        raise ValueError(f"{text!r} is no size; write it as 1920x1080") from None
+        width, height = 0, 0
+    if min(width, height) < 1:
+        raise ValueError(f"{text!r} is no size; write it as 1920x1080")
     return width, height

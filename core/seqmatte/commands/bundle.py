@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from seqlink import FrameRange, Shot
 from seqmatte.commands.shot_arguments import add_run_arguments, add_shot_arguments, shot_of
@@ -24,30 +25,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="PATTERN", help="where results go, as matte.####.exr")
     parser.add_argument("--folder", required=True, metavar="DIR", help="where the bundle goes")
     parser.add_argument("--missing", action="store_true", help="only for frames that are not in --cache yet")
-    add_run_arguments(parser)
+    add_run_arguments(parser, cache="DIR/cache of --folder")
     parser.epilog = EPILOG
 
 
 def run(args: argparse.Namespace) -> int:
-    from seqlink.farm import write_bundle
+    from seqlink.farm import DOCUMENT, write_bundle
     from seqmatte import overwriting
     from seqmatte.errors import ShotError
+    from seqmatte.report import counted
 
     shot = shot_of(args)
+    if shot.out is None:
+        raise ShotError("say where results go, as --out matte.####.exr", field="out")
     if args.missing and not args.cache:
         raise ShotError("--missing goes by a cache that the farm sees too: name it with --cache")
-    overwriting.refuse(shot)
+    overwriting.refuse(shot, saved=os.path.join(args.folder, DOCUMENT))
+    _refuse_own_document(args.plate, args.folder)
     tasks = _tasks(args, shot)
     if not tasks:
         print("every frame is cached; deliver them with `seqmatte matte`, or leave out --missing")
         return 0
     folder = write_bundle(shot, tasks, args.folder, cache=args.cache or "", device=args.device)
-    print(f"{folder}: {len(tasks)} tasks: {', '.join(map(str, tasks))}")
+    print(f"{folder}: {counted(len(tasks), 'task')}: {', '.join(map(str, tasks))}")
     return 0
 
 
+def _refuse_own_document(read: str, folder: str) -> None:
+    """Raises OutputError where the bundle's document would take the place of the one that was read."""
+    from seqlink.farm import DOCUMENT
+    from seqmatte.errors import OutputError
+
+    place = os.path.join(folder, DOCUMENT)
+    if read.endswith(".json") and os.path.realpath(read) == os.path.realpath(place):
+        advice = "name a folder of its own with --folder"
+        raise OutputError(f"the bundle would be written over the shot document that was read: {advice}", path=place)
+
+
 def _tasks(args: argparse.Namespace, shot: Shot) -> list[FrameRange]:
-    """The tasks of all subjects; a set of frames that several subjects need is one task."""
+    """The tasks of all subjects. A task renders every subject, so each frame is in one task alone."""
     from seqmatte.cache import Cache
     from seqmatte.engine import Engine
 
@@ -56,5 +72,15 @@ def _tasks(args: argparse.Namespace, shot: Shot) -> list[FrameRange]:
         engine = Engine(shot, Cache(args.cache), subject=subject)
         engine.check()
         cut = list(engine.status().tasks) if args.missing else engine.plan.tasks()
-        found += [task for task in cut if task not in found]
-    return found
+        found += cut
+    return _merged(found)
+
+
+def _merged(tasks: list[FrameRange]) -> list[FrameRange]:
+    """Tasks that share a frame as one, by their first frames."""
+    apart: list[FrameRange] = []
+    for task in tasks:
+        shared = [other for other in apart if other & task]
+        apart = [other for other in apart if other not in shared]
+        apart.append(FrameRange(frame for part in (task, *shared) for frame in part))
+    return sorted(apart, key=lambda task: task[0])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqmatte.commands.matte import stopped_by_ctrl_c
+from seqmatte.commands.shot_arguments import add_device_argument
 
 if TYPE_CHECKING:
     from seqlink import Shot
@@ -22,17 +23,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", default="demo", metavar="FOLDER", help="where everything goes; default: demo")
     parser.add_argument("--frames", type=int, default=12, help="length of the shot; default: 12")
     parser.add_argument("--recipe", default="auto", help="default: auto")
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu or cuda; default: auto")
+    add_device_argument(parser)
     parser.epilog = EPILOG
 
 
 def run(args: argparse.Namespace) -> int:
     from seqlink import FramePath
+    from seqlink.params import parse
     from seqmatte.sample import Params, write_sample
 
+    asked = parse(Params, {"width": 640, "height": 360, "frames": args.frames})
     folder = Path(args.out).absolute()
     print("writing a sample shot with exact truth", flush=True)
-    shot = write_sample(folder / "plate", Params(width=640, height=360, frames=args.frames))
+    shot = write_sample(folder / "plate", asked)
     shot = shot.replace(recipe=args.recipe, out=FramePath(folder / "matte" / "matte.####.exr"))
     print(f"matting it from one mask, {shot.guides[0].path}", flush=True)
     engine = _matted(shot, args.device)

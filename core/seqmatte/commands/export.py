@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from seqmatte import networks
+
 EPILOG = """\
 examples:
   seqmatte export rvm --out rvm.onnx
@@ -17,7 +19,7 @@ network of several parts writes one file each, as NAME.begin.onnx and NAME.step.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NETWORK", help="its name, as `seqmatte weights list` has it")
+    parser.add_argument("name", metavar="NETWORK", help=f"one of {', '.join(networks.names())}")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: NETWORK.onnx")
     parser.add_argument("--weights", metavar="FILE", help="default: those that are found")
     parser.add_argument(
@@ -25,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a fact that the graph has fixed: detail, mode; repeatable",
+        help="a fact that the graph has fixed, repeatable: detail of amm, bgm2 and rvm; mode, sample_pixels and "
+        "threshold of bgm2; top_k of hstsg and stcn; similarity of hstsg",
     )
     parser.epilog = EPILOG
 
@@ -37,7 +40,9 @@ def run(args: argparse.Namespace) -> int:
     found = weights.find(args.name, override=args.weights)
     network = weights.load(args.name, found.path)
     out = args.out or Path(f"{args.name}.onnx")
-    parts = onnx_export.graph_of(args.name, network, dict(_option(text) for text in args.option))
+    options = dict(_option(text) for text in args.option)
+    onnx_export.refuse_strange(args.name, network, options)
+    parts = onnx_export.graph_of(args.name, network, options)
     for part, graph in parts.items():
         path = out if len(parts) == 1 else out.with_suffix(f".{part}{out.suffix or '.onnx'}")
         onnx_export.write(graph, path)

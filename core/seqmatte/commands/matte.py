@@ -22,7 +22,7 @@ EPILOG = """\
 examples:
   seqmatte matte plate.####.exr --mask 1001=mask.1001.exr --out matte.####.exr
   seqmatte matte plate.####.exr --mask 1001=a.exr --trimap 1050=b.exr --out m.####.exr --colour ACEScg
-  seqmatte matte shot.json --only 1040-1060
+  seqmatte matte shot.json --only 1040-1060 --out matte.####.exr
 """
 FRAME_EPILOG = """\
 example:

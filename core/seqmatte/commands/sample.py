@@ -39,7 +39,9 @@ def run(args: argparse.Namespace) -> int:
     guided = tuple(FrameRange.parse(args.guided)) if args.guided else ()
 
     def tell(done: int, total: int) -> None:
-        sys.stderr.write(f"\rframe {done} of {total}" + ("\n" if done == total else ""))
+        # A line that moves is for a terminal: a log would have all of it as one.
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\rframe {done} of {total}" + ("\n" if done == total else ""))
 
     shot = write_sample(Path(args.folder).absolute(), params, guided=guided, done=tell)
     print(f"plate  {shot.plate}\nguides {', '.join(guide.path for guide in shot.guides)}")

@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Iterator
 from itertools import tee
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +14,20 @@ import numpy.typing as npt
 from seqlink import FramePath, FrameRange
 from seqmatte.errors import PlateError
 
+if TYPE_CHECKING:
+    from seqmatte.layer import Layer
+
 Alpha = npt.NDArray[np.float32]
+
+# How far the channels of a grey picture may lie apart.
+GREY = 0.01
 
 EPILOG = """\
 examples:
   seqmatte score matte.####.exr truth.####.exr
   seqmatte score matte.####.exr truth.####.exr --frames 1001-1016 --json
 
-MAD and MSE are means over the whole picture times 1000, SAD a sum, Grad and Conn sums over 1000, dtSSD the
+MAD and MSE are means over the whole picture times 1000, SAD, Grad and Conn sums divided by 1000, dtSSD the
 flicker against the truth's own change times 100, MESSDdt the same along the motion. Where both hold R,G,B and A, a
 line tells of the foreground: the mean error of its premultiplied scene-linear light over the whole picture, times 1000.
 Lower is better, 0 is exact.
@@ -28,7 +35,7 @@ Lower is better, 0 is exact.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("result", metavar="RESULT", help="mattes, as matte.####.exr: channel A, else the first one")
+    parser.add_argument("result", metavar="RESULT", help="mattes, as matte.####.exr: channel A, else the one there is")
     parser.add_argument("truth", metavar="TRUTH", help="the truth, likewise")
     parser.add_argument("--frames", metavar="RANGE", help="default: all frames that the truth has on disk")
     parser.add_argument("--json", action="store_true", help="as JSON, with every frame")
@@ -41,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     result, truth = FramePath(args.result), FramePath(args.truth)
     frames = FrameRange.parse(args.frames) if args.frames else truth.frames()
     if not frames:
-        raise PlateError("no frame of the truth is on disk", path=truth)
+        raise PlateError(f"no frame of the truth is on disk{_advice(truth)}", path=truth)
     scored = score(*_pairs(result, truth, frames))
     foreground = _foreground(result, truth, frames)
     if args.json:
@@ -68,11 +75,31 @@ def _pair(result: str, truth: str, frame: int) -> tuple[Alpha, Alpha]:
     if windows[0] != windows[1]:
         mine, theirs = (f"{w} x {h} at {x},{y}" for x, y, w, h in windows)
         raise PlateError(f"the result is {mine}, the truth {theirs}", frame=frame, path=result)
-    for path, layer in zip((result, truth), layers, strict=True):
-        if not np.isfinite(layer.pixels).all():
-            raise PlateError("the picture holds values that are not finite", frame=frame, path=path)
-    made, true = (layer["A"] if layer.has("A") else layer.pixels[:, :, 0] for layer in layers)
+    made, true = (_alpha(layer, path, frame) for path, layer in zip((result, truth), layers, strict=True))
     return made, true
+
+
+def _alpha(layer: Layer, path: str, frame: int) -> Alpha:
+    """The A of a picture, or its one matte. Raises PlateError for a picture in colours alone, and broken values."""
+    colours = [layer[name] for name in "RGB" if layer.has(name)]
+    if not layer.has("A") and any(np.abs(plane - colours[0]).max() > GREY for plane in colours[1:]):
+        listed = ", ".join(layer.channels)
+        raise PlateError(f"this is a picture, with no matte in it: its channels are {listed}", frame=frame, path=path)
+    found = layer["A"] if layer.has("A") else colours[0] if colours else layer.pixels[:, :, 0]
+    return _sound(found, frame, path)
+
+
+def _sound(values: Alpha, frame: int, path: str) -> Alpha:
+    """Of what is scored alone: a depth may well be infinite."""
+    if not np.isfinite(values).all():
+        raise PlateError("the picture holds values that are not finite", frame=frame, path=path)
+    return values
+
+
+def _advice(truth: FramePath) -> str:
+    from seqmatte.plate_files import instead, unnumbered
+
+    return instead(truth, FrameRange()) if truth.is_sequence else f"; {unnumbered(truth)}"
 
 
 def _foreground(result: FramePath, truth: FramePath, frames: FrameRange) -> float | None:
@@ -81,9 +108,11 @@ def _foreground(result: FramePath, truth: FramePath, frames: FrameRange) -> floa
 
     errors = []
     for frame in frames:
-        layers = [exr.read(path.path(frame)) for path in (result, truth)]
+        places = [path.path(frame) for path in (result, truth)]
+        layers = [exr.read(place) for place in places]
         if not all(set("RGBA") <= set(layer.channels) for layer in layers):
             return None
-        made, true = (layer.take("R", "G", "B").astype(np.float64) for layer in layers)
+        lights = [_sound(layer.take("R", "G", "B"), frame, at) for at, layer in zip(places, layers, strict=True)]
+        made, true = (light.astype(np.float64) for light in lights)
         errors.append(np.abs(made - true).mean())
     return float(1000 * np.mean(errors))

@@ -44,9 +44,28 @@ def add_shot_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runtime", choices=("torch", "onnx"), help="what runs networks; default: torch")
 
 
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--cache", metavar="DIR", help="the cache folder; default: the user's own")
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu or cuda; default: auto")
+def add_run_arguments(parser: argparse.ArgumentParser, cache: str = "the user's own") -> None:
+    """cache: what stands in for the folder where neither the option nor the environment names one."""
+    add_cache_argument(parser, cache)
+    add_device_argument(parser)
+
+
+def add_cache_argument(parser: argparse.ArgumentParser, otherwise: str = "the user's own") -> None:
+    parser.add_argument(
+        "--cache",
+        default=os.environ.get("SEQMATTE_CACHE"),
+        metavar="DIR",
+        help=f"the cache folder; default: $SEQMATTE_CACHE, else {otherwise}",
+    )
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device",
+        default=os.environ.get("SEQMATTE_DEVICE") or "auto",
+        metavar="NAME",
+        help="auto, cpu or cuda; default: $SEQMATTE_DEVICE, else auto",
+    )
 
 
 def shot_of(args: argparse.Namespace) -> Shot:
@@ -70,7 +89,8 @@ def _with_options(shot: Shot, args: argparse.Namespace) -> Shot:
     guides = [guide_from(text, kind) for kind in KINDS for text in getattr(args, kind)]
     kept = [g for g in shot.guides if (g.frame, g.subject) not in {(n.frame, n.subject) for n in guides}]
     frames = FrameRange.parse(args.frames) if args.frames else shot.frames or _on_disk(shot.plate)
-    colour = Colour(args.config or shot.colour.config, args.colour or shot.colour.space, shot.colour.encoding)
+    config = _placed(args.config) if args.config else shot.colour.config
+    colour = Colour(config, args.colour or shot.colour.space, shot.colour.encoding)
     return shot.replace(
         frames=frames,
         guides=tuple(sorted((*kept, *guides), key=lambda g: g.frame)),
@@ -98,8 +118,9 @@ def guide_from(text: str, kind: str) -> Guide:
 
 def _on_disk(plate: FramePath) -> FrameRange:
     if not plate.is_sequence:
-        advice = "write the number as ####, as in plate.####.exr, and give --frames for a single picture"
-        raise PlateError(f"the plate has no frame number in its name; {advice}", path=plate)
+        from seqmatte.plate_files import unnumbered
+
+        raise PlateError(f"the plate has no frame number in its name; {unnumbered(plate)}", path=plate)
     found = plate.frames()
     if not found:
         from seqmatte.plate_files import instead
@@ -125,6 +146,11 @@ def _pair(text: str, flag: str) -> tuple[str, str]:
     if not found or not name or not value:
         raise ValueError(f"{flag} {text}: an = is missing between name and value")
     return name, value
+
+
+def _placed(config: str) -> str:
+    """An OCIO config as a document names it: a file wherever it is opened from, a built-in one by its address."""
+    return config if "://" in config else os.path.abspath(config)
 
 
 def _weights(text: str) -> tuple[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from seqmatte.commands.shot_arguments import add_device_argument
+
 EPILOG = """\
 examples:
   seqmatte train hstsg-compact --out run --minutes 120
@@ -32,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the scenes; default: 1")
     parser.add_argument("--batch", type=int, default=1, help="times as many clips in a batch, where a GPU has room")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda; default: auto")
+    add_device_argument(parser)
     parser.add_argument("--samples", type=Path, metavar="PNG", help="write a page of samples of the scenes and stop")
     parser.add_argument("--shot", type=Path, metavar="SHOT.json", help="adapt the shipped weights to this shot")
     parser.epilog = EPILOG

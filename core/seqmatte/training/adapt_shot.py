@@ -12,7 +12,7 @@ from torch import Tensor
 from seqlink.shot import Shot
 from seqmatte import shot_file, weights
 from seqmatte.device import Device
-from seqmatte.errors import GuideError, ShotError, WeightsError
+from seqmatte.errors import GuideError, OutputError, ShotError, WeightsError
 from seqmatte.keys import FileDigests
 from seqmatte.layer import Layer
 from seqmatte.method import View, as_planes, guide_kind
@@ -34,9 +34,11 @@ def adapt_shot(document: Path, out: Path, minutes: float, device: Device, say: C
 
     Gives OUT/weights.safetensors, which has a card.
 
-    Raises ShotError for a document that cannot be read, GuideError where there is no guide.
+    Raises ShotError for a document that cannot be read, GuideError where there is no guide, OutputError for a folder
+    that holds other weights than an earlier adaptation's to the same plate and subject.
     """
     shot = shot_file.read(document)
+    _refuse_others(out, shot)
     found = weights.find("hstsg-compact", override=shot.weights.get("hstsg-compact"))
     network = weights.load("hstsg-compact", found.path).to(device.torch())
     if not isinstance(network, HstsgCompact):
@@ -52,7 +54,8 @@ def adapt_shot(document: Path, out: Path, minutes: float, device: Device, say: C
         digests.close()
     card = {
         "name": "hstsg-compact",
-        "licence": "as the shot's pictures: weights for this shot only",
+        "licence": f"as the shot's pictures: {weights.ONE_SHOT}",
+        "shot": _named(shot),
         "data": f"guided frames {', '.join(map(str, guides))} of {document.name}",
         "from": found.digest,
         "minutes": how.minutes,
@@ -61,6 +64,20 @@ def adapt_shot(document: Path, out: Path, minutes: float, device: Device, say: C
     }
     checkpoints.export(network, out / "weights", card)
     return out / "weights.safetensors"
+
+
+def _named(shot: Shot) -> str:
+    """What tells a shot's weights from another's: an edit of its guides leaves it the same shot."""
+    return f"{shot.subjects()[0]} of {shot.plate}"
+
+
+def _refuse_others(out: Path, shot: Shot) -> None:
+    advice = "name a folder of their own with --out"
+    if (out / "checkpoint.pt").exists():
+        raise OutputError(f"a training's run is kept there, and its weights would be written over: {advice}", path=out)
+    found = out / "weights.safetensors"
+    if found.exists() and weights.card_beside(found).get("shot") != _named(shot):
+        raise OutputError(f"these are not weights of this shot and would be written over: {advice}", path=found)
 
 
 def frames_of(shot: Shot, source: Source, device: torch.device) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
