@@ -73,13 +73,13 @@ def write_sample(
     )
     for index, frame in enumerate(frames):
         plate, truth = scene.frame(index)
-        exr.write(folder / f"plate.{frame:04d}.exr", Layer(plate, ("R", "G", "B"), header))
-        exr.write(folder / f"truth.{frame:04d}.exr", Layer(truth, ("R", "G", "B", "A"), header))
+        exr.write(_place(folder, "plate", frame), Layer(plate, ("R", "G", "B"), header))
+        exr.write(_place(folder, "truth", frame), Layer(truth, ("R", "G", "B", "A"), header))
         if frame in keys:
             _write_guides(folder, frame, truth[:, :, 3], header)
         done(index + 1, len(frames))
-    guides = tuple(Guide(frame, str(folder / f"mask.{frame:04d}.exr")) for frame in keys)
-    shot = Shot(FramePath(folder / "plate.####.exr"), frames, guides)
+    guides = tuple(Guide(frame, _place(folder, "mask", frame)) for frame in keys)
+    shot = Shot(_numbered(folder, "plate"), frames, guides)
     (folder / "shot.json").write_text(shot.to_json() + "\n", encoding="utf-8")
     return shot
 
@@ -230,9 +230,18 @@ def trimap_of(alpha: Pixels) -> Pixels:
     return np.asarray((sure + possible) / 2, np.float32)
 
 
+def _numbered(folder: Path, name: str) -> FramePath:
+    return FramePath(folder / f"{name}.####.exr")
+
+
+def _place(folder: Path, name: str, frame: int) -> str:
+    """Where a frame lies, as the document's pattern finds it again: negative numbers too."""
+    return _numbered(folder, name).path(frame)
+
+
 def _clear_earlier(folder: Path, frames: FrameRange, keys: FrameRange) -> None:
     """Takes an earlier sample's files away that would pass for this one's. Every frame of a sample has its truth."""
-    there = {name: FramePath(folder / f"{name}.####.exr") for name in ("plate", "truth", "mask", "trimap")}
+    there = {name: _numbered(folder, name) for name in ("plate", "truth", "mask", "trimap")}
     sampled = there["truth"].frames()
     if others := there["plate"].frames() - frames - sampled:
         advice = "give the sample a folder of its own"
@@ -245,7 +254,7 @@ def _clear_earlier(folder: Path, frames: FrameRange, keys: FrameRange) -> None:
 
 def _write_guides(folder: Path, frame: int, alpha: Pixels, header: Header) -> None:
     for kind, values in (("mask", mask_of(alpha)), ("trimap", trimap_of(alpha))):
-        exr.write(folder / f"{kind}.{frame:04d}.exr", Layer(values[:, :, None], ("A",), header))
+        exr.write(_place(folder, kind, frame), Layer(values[:, :, None], ("A",), header))
 
 
 def _turned(

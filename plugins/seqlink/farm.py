@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +64,22 @@ def write_bundle(
 
 def template(tasks: Sequence[FrameRange | str]) -> dict[str, Any]:
     """The job template with one value a task. Raises ValueError when there is no task."""
-    values = _within_limits([FrameRange.parse(str(task)) for task in tasks])
+    values = _within_limits(merged(FrameRange.parse(str(task)) for task in tasks))
     if not values:
         raise ValueError("there is nothing left to compute, so there is no job")
     made: dict[str, Any] = json.loads(TEMPLATE.read_text(encoding="utf-8"))
     made["steps"][0]["parameterSpace"]["taskParameterDefinitions"][0]["range"] = values
     return made
+
+
+def merged(tasks: Iterable[FrameRange]) -> list[FrameRange]:
+    """Tasks that share a frame as one, by their first frames: a task renders every subject, so a frame needs one."""
+    apart: list[FrameRange] = []
+    for task in tasks:
+        shared = [other for other in apart if other & task]
+        apart = [other for other in apart if other not in shared]
+        apart.append(FrameRange(frame for part in (task, *shared) for frame in part))
+    return sorted(apart, key=lambda task: task[0])
 
 
 def _within_limits(tasks: list[FrameRange]) -> list[str]:

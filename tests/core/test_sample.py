@@ -129,3 +129,9 @@ def test_a_sample_does_not_go_among_the_frames_of_a_plate_that_is_none(tmp_path)
     with pytest.raises(OutputError, match="frames 20 of another plate"):
         sample.write_sample(tmp_path, parse(sample.Params, SMALL))
     assert [path.name for path in tmp_path.iterdir()] == ["plate.0020.exr"]
+
+
+def test_a_sample_with_negative_frames_is_found_by_its_document(tmp_path):
+    shot = sample.write_sample(tmp_path, parse(sample.Params, {**SMALL, "first": -2, "frames": 3}))
+    assert shot.plate.frames() == shot.frames
+    assert [guide.path for guide in shot.guides] == [str(tmp_path / "mask.-0002.exr")]

@@ -121,3 +121,9 @@ def test_nothing_left_to_compute_is_no_job():
 def test_a_shot_without_a_place_for_results_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"shot\.out"):
         farm.write_bundle(Shot(FramePath("p.####.exr"), FrameRange([1])), ["1"], tmp_path)
+
+
+def test_tasks_that_overlap_become_one_and_the_others_stay_as_they_are():
+    made = farm.template(["30-40", "1-10", "8-20", "21-29"])
+    tasks = made["steps"][0]["parameterSpace"]["taskParameterDefinitions"][0]["range"]
+    assert tasks == ["1-20", "21-29", "30-40"]

@@ -64,6 +64,7 @@ def _refuse_own_document(read: str, folder: str) -> None:
 
 def _tasks(args: argparse.Namespace, shot: Shot) -> list[FrameRange]:
     """The tasks of all subjects. A task renders every subject, so each frame is in one task alone."""
+    from seqlink.farm import merged
     from seqmatte.cache import Cache
     from seqmatte.engine import Engine
 
@@ -73,14 +74,4 @@ def _tasks(args: argparse.Namespace, shot: Shot) -> list[FrameRange]:
         engine.check()
         cut = list(engine.status().tasks) if args.missing else engine.plan.tasks()
         found += cut
-    return _merged(found)
-
-
-def _merged(tasks: list[FrameRange]) -> list[FrameRange]:
-    """Tasks that share a frame as one, by their first frames."""
-    apart: list[FrameRange] = []
-    for task in tasks:
-        shared = [other for other in apart if other & task]
-        apart = [other for other in apart if other not in shared]
-        apart.append(FrameRange(frame for part in (task, *shared) for frame in part))
-    return sorted(apart, key=lambda task: task[0])
+    return merged(found)
