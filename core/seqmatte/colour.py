@@ -6,12 +6,7 @@ is; a log or display-encoded one is brought to the config's scene_linear role.
 
 from __future__ import annotations
 
-import contextlib
-import difflib
-import json
-import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -21,23 +16,9 @@ import numpy.typing as npt
 import PyOpenColorIO as ocio
 
 from seqlink.shot import Colour
+from seqmatte.colour_config import ALIASES, alike, config_of, find, spaces, text_identity, usable
 from seqmatte.errors import ColourError
 from seqmatte.layer import Header, Pixels
-
-# By its full name: "ocio://default" means another config in every release of the library.
-BUILT_IN = "ocio://studio-config-v2.2.0_aces-v1.3_ocio-v2.4"
-
-# What other configs call the spaces of the tags. The tags are the interop IDs of the Color Interop Forum.
-_ALIASES: Mapping[str, tuple[str, ...]] = {
-    "lin_ap1_scene": ("lin_ap1", "ACEScg", "ACES - ACEScg"),
-    "lin_ap0_scene": ("lin_ap0", "ACES2065-1", "ACES - ACES2065-1"),
-    "lin_rec709_scene": ("lin_rec709", "lin_rec709_srgb", "Linear Rec.709 (sRGB)", "Linear Rec.709", "lin_srgb",
-                         "Utility - Linear - sRGB", "Utility - Linear - Rec.709"),
-    "lin_rec2020_scene": ("lin_rec2020", "Linear Rec.2020", "Utility - Linear - Rec.2020"),
-    "lin_p3d65_scene": ("lin_p3d65", "Linear P3-D65", "Utility - Linear - P3-D65"),
-    "srgb_rec709_scene": ("srgb_tx", "sRGB - Texture", "sRGB Encoded Rec.709 (sRGB)", "sRGB",
-                          "Utility - sRGB - Texture"),
-}  # fmt: skip
 
 # How far programs round primaries.
 _ROUNDED = 0.0015
@@ -76,7 +57,7 @@ class PlateColour:
         way = "as it is" if self.is_linear else self._plate_to_scene.getCacheID()
         told = "tagged" if self.tagged else "told"
         tag = _interop_of(self.config, self.scene)
-        return " | ".join([_text_identity(self.config), self.space, self.scene, way, self._rec709_words, tag, told])
+        return " | ".join([text_identity(self.config), self.space, self.scene, way, self._rec709_words, tag, told])
 
     @property
     def is_linear(self) -> bool:
@@ -129,7 +110,7 @@ class PlateColour:
 
     @cached_property
     def _plate_to_scene(self) -> Any:
-        with _usable(self.config_name, self.space):
+        with usable(self.config_name, self.space):
             processor = self.config.getProcessor(self.space, self.scene)
             # The default optimisation differs from the exact transform by up to 2e-5.
             return processor.getOptimizedCPUProcessor(ocio.OPTIMIZATION_LOSSLESS)
@@ -149,107 +130,25 @@ def resolve(colour: Colour, header: Header) -> PlateColour:
     the tag chromaticities. File rules are never applied: they call every EXR ACES2065-1. Raises ColourError that
     says what to pass.
     """
-    name, config, why = _config(colour.config)
+    name, config, why = config_of(colour.config)
     if colour.space:
         space, told = _space_named(config, colour.space, name), "as told"
     else:
         space, told = _space_tagged(config, header, name)
     if config.getColorSpace(space).isData():
         raise ColourError(f"{space} is data, not colour; {_ask(config)}", field="colour.space")
-    with _usable(name, space):
+    with usable(name, space):
         linear = config.isColorSpaceLinear(space, ocio.REFERENCE_SPACE_SCENE)
     scene = space if linear else config.getColorSpace("scene_linear").getName()
     found = f"plate is {space} ({told}), results are {scene}; config {name} ({why})"
     return PlateColour(name, space, scene, found, not colour.space, config)
 
 
-def _config(wanted: str) -> tuple[str, Any, str]:
-    """(name, config, how it was found)."""
-    told = os.environ.get("OCIO", "")
-    name, why = (wanted, "as told") if wanted else (told, "from $OCIO") if told else (BUILT_IN, "built in")
-    config = _loaded(name, why)
-    if not config.hasRole("scene_linear"):
-        raise ColourError(f"config {name} ({why}) has no role scene_linear; use another, such as {BUILT_IN}")
-    return name, config, why
-
-
-_CONFIGS_KEPT = 8
-# By name: the config, the files that its text names, and what these were when it was loaded.
-_CONFIGS: dict[str, tuple[Any, tuple[str, ...], object]] = {}
-# How a FileTransform names its file in a config's text.
-_SRC = re.compile(r'\bsrc: ("(?:[^"\\]|\\.)*"|[^,}\n]*)')
-
-
-def _loaded(name: str, why: str) -> Any:
-    """The config, remembered until its file or a LUT of it changes: a studio may mend it while a worker runs."""
-    held = _CONFIGS.get(name)
-    if held and held[2] == _stamps(name, held[0], held[1]):
-        return held[0]
-    if held or len(_CONFIGS) >= _CONFIGS_KEPT:
-        _CONFIGS.clear()
-        ocio.ClearAllCaches()  # it keeps LUTs by their names
-    config = _from_file(name, why)
-    sources = tuple(sorted({_unquoted(found) for found in _SRC.findall(config.serialize())}))
-    _CONFIGS[name] = (config, sources, _stamps(name, config, sources))
-    return config
-
-
-def _from_file(name: str, why: str) -> Any:
-    try:
-        config = ocio.Config.CreateFromFile(name)
-        config.validate()
-    except (ocio.Exception, ocio.ExceptionMissingFile) as error:
-        words = " ".join(str(error).split())
-        raise ColourError(f"config {name} ({why}) cannot be used: {words}", field="colour.config") from error
-    return config
-
-
-@contextlib.contextmanager
-def _usable(config_name: str, space: str) -> Iterator[None]:
-    """What OpenColorIO cannot do with a space, as where a LUT of it is missing, is raised as ColourError."""
-    try:
-        yield
-    except (ocio.Exception, ocio.ExceptionMissingFile) as error:
-        words = " ".join(str(error).split())
-        raise ColourError(f"{space} of config {config_name} cannot be used: {words}", field="colour.config") from error
-
-
-def _unquoted(text: str) -> str:
-    return str(json.loads(text)) if text.startswith('"') else text.strip()
-
-
-def _stamps(name: str, config: Any, sources: tuple[str, ...]) -> object:
-    """What tells that a config's file or one that it names is another than it was."""
-    return [_stamp(path) for path in (name, *(path for source in sources for path in _places(config, source)))]
-
-
-def _places(config: Any, source: str) -> list[str]:
-    """Where a file that a config names may lie. OpenColorIO itself remembers what it once found missing."""
-    context = config.getCurrentContext()
-    named = context.resolveStringVar(source)
-    folders = [context.resolveStringVar(folder) for folder in config.getSearchPaths()] or [""]
-    return [os.path.join(config.getWorkingDir(), folder, named) for folder in folders]
-
-
-def _stamp(path: str) -> tuple[str, int, int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return path, found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _text_identity(config: Any) -> str:
-    """Of the config's text, without the part on files that it names."""
-    return str(config.getCacheID()).partition(":")[0]
-
-
 def _space_named(config: Any, wanted: str, config_name: str) -> str:
-    found = _find(config, wanted)
+    found = find(config, wanted)
     if found is None:
-        colours = [name for name in _names(config) if not config.getColorSpace(name).isData()]
-        close = difflib.get_close_matches(wanted, colours, n=4, cutoff=0.5)
-        hint = f"; did you mean {' or '.join(close)}?" if close else f"; it knows {', '.join(_spaces(config))}"
+        near = alike(config, wanted)
+        hint = f"; did you mean {' or '.join(near)}?" if near else f"; it knows {', '.join(spaces(config))}"
         raise ColourError(f"colour space {wanted!r} is not in config {config_name}{hint}", field="colour.space")
     return found
 
@@ -258,7 +157,7 @@ def _space_tagged(config: Any, header: Header, config_name: str) -> tuple[str, s
     """(space, how it was found) by the file's own tags."""
     tried = []
     for tag, told in _tags(header):
-        found = _find(config, tag)
+        found = find(config, tag)
         if found is not None and not config.getColorSpace(found).isData():
             return found, told
         tried.append(f"{told} is not a colour space of {config_name}")
@@ -295,40 +194,20 @@ def _alike(one: Any, other: Any) -> bool:
     return np.shape(one) == np.shape(other) and np.allclose(one, other, atol=_ROUNDED)
 
 
-def _find(config: Any, wanted: str) -> str | None:
-    """A space by name, alias, role or interop ID, under the config's own name; None if there is none."""
-    for name in (wanted, *_ALIASES.get(wanted, ())):
-        space = config.getColorSpace(name)
-        if space is not None:
-            return str(space.getName())
-    for space in config.getColorSpaces():
-        if hasattr(space, "getInteropID") and space.getInteropID() == wanted:
-            return str(space.getName())
-    return None
-
-
 def _interop_of(config: Any, space: str) -> str:
     """The tag for a space; "" if none is known."""
-    return next((tag for tag in _ALIASES if _find(config, tag) == space), "")
+    return next((tag for tag in ALIASES if find(config, tag) == space), "")
 
 
 def _ask(config: Any) -> str:
-    usual = [name for name in ("lin_ap1_scene", "lin_rec709_scene", "srgb_rec709_scene") if _find(config, name)]
-    shown = [str(_find(config, name)) for name in usual] or _spaces(config)[:4]
+    usual = [name for name in ("lin_ap1_scene", "lin_rec709_scene", "srgb_rec709_scene") if find(config, name)]
+    shown = [str(find(config, name)) for name in usual] or spaces(config)[:4]
     names = ", ".join(repr(name) for name in shown)
-    return f"say what the plate is with --colour, such as {names} (the config has {len(_spaces(config))} spaces)"
-
-
-def _spaces(config: Any) -> list[str]:
-    return [str(space.getName()) for space in config.getColorSpaces() if not space.isData()]
-
-
-def _names(config: Any) -> list[str]:
-    return [str(n) for space in config.getColorSpaces() for n in (space.getName(), *space.getAliases())]
+    return f"say what the plate is with --colour, such as {names} (the config has {len(spaces(config))} spaces)"
 
 
 def _to_rec709_processor(config: Any, scene: str, config_name: str) -> Any:
-    target = _find(config, "lin_rec709_scene")
+    target = find(config, "lin_rec709_scene")
     try:
         if target is not None:
             processor = config.getProcessor(scene, target)

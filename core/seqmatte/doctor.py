@@ -192,9 +192,9 @@ def colour_config() -> Iterator[Check]:
     try:
         import PyOpenColorIO as ocio
 
-        from seqmatte import colour
+        from seqmatte import colour_config
 
-        config = ocio.Config.CreateFromFile(named or colour.BUILT_IN)
+        config = ocio.Config.CreateFromFile(named or colour_config.BUILT_IN)
         config.validate()
     except ImportError:
         return  # told by `packages`
@@ -203,7 +203,7 @@ def colour_config() -> Iterator[Check]:
         yield Check("OCIO", "problem", f"{named}: {reason}", "put OCIO right, or unset it to use the built-in config")
         return
     spaces = len(list(config.getColorSpaceNames()))
-    where = f"$OCIO, {named}" if named else f"built in, {colour.BUILT_IN}"
+    where = f"$OCIO, {named}" if named else f"built in, {colour_config.BUILT_IN}"
     yield Check("OCIO", "ok", f"{where}: {spaces} colour spaces")
 
 

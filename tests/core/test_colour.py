@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seqlink.shot import Colour
-from seqmatte import colour
+from seqmatte import colour, colour_config
 from seqmatte.errors import ColourError
 from seqmatte.layer import Header
 
@@ -132,14 +132,14 @@ def test_the_studios_config_is_honoured_and_the_flag_stands_above_it(monkeypatch
     found = colour.resolve(Colour(), interop("lin_ap1_scene"))
     assert "ocio://cg-config-v1.0.0_aces-v1.3_ocio-v2.1" == found.config_name
     assert "$OCIO" in found.found
-    told = colour.resolve(Colour(config=colour.BUILT_IN), interop("lin_ap1_scene"))
-    assert colour.BUILT_IN == told.config_name
+    told = colour.resolve(Colour(config=colour_config.BUILT_IN), interop("lin_ap1_scene"))
+    assert colour_config.BUILT_IN == told.config_name
     assert found.identity != told.identity
 
 
 def test_an_empty_variable_means_the_pinned_config(monkeypatch):
     monkeypatch.setenv("OCIO", "")
-    assert colour.BUILT_IN == colour.resolve(Colour(space="ACEScg"), PLAIN).config_name
+    assert colour_config.BUILT_IN == colour.resolve(Colour(space="ACEScg"), PLAIN).config_name
 
 
 @pytest.mark.parametrize("name", ["/nowhere/config.ocio", "ocio://bogus"])
@@ -267,3 +267,19 @@ def written(folder: Path, text: str) -> str:
     path = folder / "config.ocio"
     path.write_text(text)
     return str(path)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("LogC3", "ARRI LogC3 (EI800)"),
+        ("logc", "ARRI LogC4"),
+        ("rec709", "Camera Rec.709"),
+        ("sRGB", "sRGB Encoded Rec.709 (sRGB)"),
+        ("slog3", "S-Log3 S-Gamut3"),
+    ],
+)
+def test_a_space_that_is_half_named_is_met_with_those_whose_name_holds_the_word(said, meant):
+    with pytest.raises(ColourError) as refused:
+        colour.resolve(Colour(space=said), PLAIN)
+    assert "did you mean" in str(refused.value) and meant in str(refused.value)
