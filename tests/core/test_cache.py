@@ -191,15 +191,6 @@ def test_an_entry_that_cannot_be_read_now_stays(tmp_path):
     assert path.is_symlink()
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions do not bind this user")
-def test_an_entry_that_may_not_be_read_stays(tmp_path):
-    cache = Cache(tmp_path)
-    put(cache)
-    cache.path(KEY).chmod(0)
-    assert cache.get(KEY) is None
-    assert KEY in cache
-
-
 def test_a_lease_that_was_swept_away_is_taken_again_when_it_is_renewed(tmp_path, monkeypatch):
     monkeypatch.setattr("seqmatte.cache.LEASE_SECONDS", 0.0)
     cache = Cache(tmp_path)
