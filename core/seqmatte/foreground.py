@@ -53,11 +53,13 @@ class Sweeps:
 class System:
     """What a pixel's colours must meet: ff F + fb B = alpha I + F near by, fb F + bb B = (1 - alpha) I + B near by.
 
-    weights: of the four neighbours. from_f, from_b: what of the two right-hand sides F is, where nothing bounds it.
-    least: the least light that F and B may have. most: the most that F may.
+    weights: of the four neighbours; own: of the pixel's own colours before, where its neighbours hardly hold it.
+    from_f, from_b: what of the two right-hand sides F is, where nothing bounds it. least: the least light that F and B
+    may have. most: the most that F may.
     """
 
     weights: list[Tensor]
+    own: Tensor
     ff: Tensor
     fb: Tensor
     bb: Tensor
@@ -66,10 +68,10 @@ class System:
     least: Tensor
     most: Tensor
 
-    def pull(self, beside: list[Tensor]) -> Tensor:
-        """The neighbours' colours, weighed and summed."""
-        pulled = self.weights[0] * beside[0]
-        for weight, colours in zip(self.weights[1:], beside[1:], strict=True):
+    def pull(self, before: Tensor, beside: list[Tensor]) -> Tensor:
+        """The pixel's own colours and the neighbours', weighed and summed."""
+        pulled = self.own * before
+        for weight, colours in zip(self.weights, beside, strict=True):
             pulled = pulled.addcmul_(weight, colours)
         return pulled
 
@@ -142,12 +144,13 @@ def _system(here: Tensor, near: list[Tensor], bounds: Tensor, sweeps: Sweeps) ->
         jump = (light - its_light).abs() / (_JUMP * torch.minimum(light, its_light).clamp_min(_DARK))
         change = sweeps.regularisation + sweeps.gradient * (alpha - beside).abs()
         weights.append(change * there / (1 + jump.square().square()))
-    # Places of a tile beyond the picture have no neighbours.
-    total, other = sum(weights[1:], weights[0]).clamp_min(sweeps.regularisation), 1 - alpha
+    # A lamp that is let go of, and places of a tile beyond the picture, have no neighbours: they stay as they were.
+    held, other = sum(weights[1:], weights[0]), 1 - alpha
+    total = held.clamp_min(sweeps.regularisation)
     least, most = bounds[..., :3, :, :], bounds[..., 3:, :, :]
     ff, fb, bb = alpha * alpha + total, alpha * other, other * other + total
     scale = 1 / (ff * bb - fb * fb)
-    return System(weights, ff, fb, bb, bb * scale, -fb * scale, least, most)
+    return System(weights, total - held, ff, fb, bb, bb * scale, -fb * scale, least, most)
 
 
 def _ties(picture: Tensor) -> Tensor:
@@ -218,7 +221,7 @@ def _swept(both: Tensor, picture: Tensor, most: Tensor, sweeps: Sweeps) -> Tenso
     system = _system(ties, near(ties), _bounds(plate, most), sweeps)
     seen = torch.cat((alpha * plate, (1 - alpha) * plate))
     for _ in range(sweeps.small if max(alpha.shape) <= 32 else sweeps.large):
-        wanted = system.pull(near(both)).add_(seen)
+        wanted = system.pull(both, near(both)).add_(seen)
         both = torch.cat(system.solved(wanted[:3], wanted[3:]))
     return both
 
@@ -236,11 +239,12 @@ def _swept_in_band(both: Tensor, picture: Tensor, most: Tensor, sweeps: Sweeps) 
     ties = _cross(band.around(band.canvas(_ties(picture))))
     plates, bounds = (_cross(band.around(band.canvas(x)))[0] for x in (plate, _bounds(plate, most)))
     system = _system(ties[0], ties[1:], bounds, sweeps)
-    here = ties[0][:, :1]
-    seen = torch.cat((here * plates, (1 - here) * plates), 1)
+    soft = ties[0][:, :1]
+    seen = torch.cat((soft * plates, (1 - soft) * plates), 1)
     canvas = band.canvas(both)
     for _ in range(sweeps.large):
-        wanted = system.pull(_cross(band.around(canvas))[1:]).add_(seen)
+        here, *beside = _cross(band.around(canvas))
+        wanted = system.pull(here, beside).add_(seen)
         band.put(canvas, torch.cat(system.solved(wanted[:, :3], wanted[:, 3:]), 1))
     return band.picture(canvas)
 

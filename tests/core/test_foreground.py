@@ -85,6 +85,15 @@ def test_a_lamp_beside_a_soft_edge_does_not_turn_the_foreground_black():
     assert made.min() > -0.05
 
 
+def test_the_straight_foreground_goes_on_behind_a_lamp_that_stands_apart():
+    scene = blob(120, 160)
+    plate = scene.plate.copy()
+    plate[8:18, 130:140] = 30.0
+    foreground, _ = foreground_background(planes(plate), torch.from_numpy(scene.alpha))
+    with_lamp, beside = rows(foreground)[8:18, 130:140], rows(foreground)[24:34, 130:140]
+    assert with_lamp.min() > 0.5 * beside.min() > 0.02
+
+
 def test_a_lamp_that_alpha_took_a_share_of_stays_with_the_background():
     scene = blob(160, 200)
     y, x = np.mgrid[:160, :200]

@@ -67,7 +67,7 @@ class Refine(OnDevice):
     """
 
     name: ClassVar[str] = "refine"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Params: ClassVar[type] = RefineParams
     makes = "matte"
     reads = (Read("plate", space="scene"), Read("plate", space="encoded"), Read("alpha"), Read("clean"))
