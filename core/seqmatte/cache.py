@@ -10,10 +10,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 import os
 import re
-import socket
 import time
 import zipfile
 import zlib
@@ -30,17 +28,15 @@ from seqmatte.errors import CacheError, OutputError, PlateError
 from seqmatte.file_faults import system_words
 from seqmatte.keys import home
 from seqmatte.layer import Layer
+from seqmatte.lease import Lease, is_lease, leases_held, sweep_leases
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
-# A lease that was not renewed for this long belongs to a process that is gone.
-LEASE_SECONDS = 600.0
 TEMPORARY_SECONDS = 3600.0
 
 # Names that are written here, and what whole_file.replacing makes of them: a folder that is named as the cache by
 # mistake may hold anything else, as plates in show/fg.
 _ENTRY = re.compile(r"(?P<folder>[0-9a-f]{2})[0-9a-f]{62}\.(exr|npz)")
-_LEASE = re.compile(r".+-\d+-\d+\.json")
 _BESIDE = re.compile(r"\.(?P<target>.+?\.(exr|npz|json))\..+\.\d+\.\d+\.tmp(\.exr)?")
 
 
@@ -134,7 +130,7 @@ class Cache:
 
     def contents(self) -> Contents:
         files = [found for _, found in self._entries()]
-        return Contents(len(files), sum(found.st_size for found in files), len(self._leases()))
+        return Contents(len(files), sum(found.st_size for found in files), len(leases_held(self.root / "leases")))
 
     def prune(self, limit: int) -> int:
         """Deletes the entries not used for longest until at most `limit` bytes are left; gives the bytes freed.
@@ -144,7 +140,7 @@ class Cache:
         """
         self._sweep()
         spared, leases = self._spared()
-        started = min((lease["started"] for lease in leases), default=float("inf"))
+        started = min((one["started"] for one in leases), default=float("inf"))
         entries = sorted(self._entries(), key=lambda entry: entry[1].st_mtime)
         total = sum(found.st_size for _, found in entries)
         freed, refused = 0, None
@@ -193,23 +189,12 @@ class Cache:
         """Files that a writer has not finished, or never will."""
         for path in (*self.root.glob("??/.*"), *self.root.glob("leases/.*")):
             beside = _BESIDE.fullmatch(path.name)
-            if beside and (_is_entry(path, beside["target"]) or _is_lease(path, beside["target"])):
+            if beside and (_is_entry(path, beside["target"]) or is_lease(path, beside["target"])):
                 yield path
 
-    def _lease_files(self) -> Iterator[Path]:
-        return (path for path in self.root.glob("leases/*.json") if _is_lease(path, path.name))
-
-    def _leases(self) -> list[dict[str, Any]]:
-        found = []
-        for path in self._lease_files():
-            with contextlib.suppress(OSError, ValueError):
-                if time.time() - path.stat().st_mtime < LEASE_SECONDS and not _ended(path):
-                    found.append(json.loads(path.read_text()))
-        return found
-
     def _spared(self) -> tuple[set[str], list[dict[str, Any]]]:
-        leases = self._leases()
-        return {key for lease in leases for key in lease["keys"]}, leases
+        leases = leases_held(self.root / "leases")
+        return {key for one in leases for key in one["keys"]}, leases
 
     def _sweep(self) -> None:
         """Takes away what dead writers left: temporary files, leases never ended."""
@@ -218,44 +203,7 @@ class Cache:
             with contextlib.suppress(OSError):
                 if now - path.stat().st_mtime > TEMPORARY_SECONDS:
                     path.unlink()
-        for path in self._lease_files():
-            with contextlib.suppress(OSError):
-                if now - path.stat().st_mtime > LEASE_SECONDS:
-                    path.unlink()
-
-
-class Lease:
-    """A running job's claim on keys; renewed as the job goes on. A cache that cannot be written has no leases."""
-
-    def __init__(self, folder: Path, keys: list[str]) -> None:
-        self._path = folder / f"{socket.gethostname()}-{os.getpid()}-{time.monotonic_ns()}.json"
-        self._content = json.dumps({"started": time.time(), "keys": keys}).encode()
-        self._renewed = time.monotonic()
-        self._write()
-
-    def renew(self) -> None:
-        """Says that the job still runs. Cheap: touches a file at most twice a minute.
-
-        The file is written again where it is gone: a computer that slept may wake after another one swept it away.
-        """
-        if time.monotonic() - self._renewed > LEASE_SECONDS / 20:
-            self._renewed = time.monotonic()
-            try:
-                os.utime(self._path)
-            except FileNotFoundError:
-                self._write()
-            except OSError:  # as for all of a lease: it is no reason to stop the job
-                pass
-
-    def _write(self) -> None:
-        with contextlib.suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            whole_file.write(self._path, self._content)
-
-    def end(self) -> None:
-        self._renewed = float("inf")
-        with contextlib.suppress(OSError):
-            self._path.unlink()
+        sweep_leases(self.root / "leases")
 
 
 def _readable(path: Path) -> bool:
@@ -276,24 +224,6 @@ def _is_entry(path: Path, name: str) -> bool:
     """Whether a file of this name, in the folder that it lies in, is an entry."""
     found = _ENTRY.fullmatch(name)
     return found is not None and found["folder"] == path.parent.name
-
-
-def _is_lease(path: Path, name: str) -> bool:
-    return path.parent.name == "leases" and _LEASE.fullmatch(name) is not None
-
-
-def _ended(lease: Path) -> bool:
-    """Whether a lease was taken on this machine by a process that is no more."""
-    host, process, _ = lease.stem.rsplit("-", 2)
-    if host != socket.gethostname() or os.name == "nt":  # where a signal of 0 would end the process
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _checksum(layer: Layer) -> str:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from seqlink import FrameRange, Shot
 from seqmatte import recipe
-from seqmatte.cache import Cache, Lease
+from seqmatte.cache import Cache
 from seqmatte.colour import PlateColour
 from seqmatte.device import Device
 from seqmatte.errors import GuideError, ShotError
 from seqmatte.events import FrameDone, Listener, Warning, nobody
 from seqmatte.keys import FileDigests
 from seqmatte.layer import Layer
+from seqmatte.lease import Lease
 from seqmatte.open_methods import OpenMethods
 from seqmatte.plan import Plan
 from seqmatte.shelf import Shelf

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,11 +21,11 @@ from seqmatte.errors import GuideError, PlateError, SeqmatteError, ShotError
 from seqmatte.kept_pictures import KeptPictures
 from seqmatte.layer import Header, Layer, Pixels
 from seqmatte.placement import around, guide_on_plate, meet, on_canvas
+from seqmatte.plate_headers import header_of, stamp_of, windows_of
 
 # Frames from which the shot's encoding is chosen, and the share of their pixels: every n-th row and column.
 SAMPLED_FRAMES = 3
 SAMPLED_EVERY = 4
-_HEADERS_KEPT = 20_000
 # The data windows of a shot take at most so many times the display's area.
 OVERSCAN = 9
 # Of light beyond this, products overflow; only the algorithms' picture is held to it.
@@ -106,7 +105,7 @@ class Source:
     def header(self) -> Header:
         """The header of the shot's first frame, as read."""
         first = self.shot.frames[0]
-        return _header_of(self.shot.plate.path(first), first, self.shot.layer)
+        return header_of(self.shot.plate.path(first), first, self.shot.layer)
 
     @cached_property
     def canvas(self) -> Header:
@@ -119,12 +118,12 @@ class Source:
         windows = {first.data}
         for frame in self.shot.frames[1:]:
             with contextlib.suppress(SeqmatteError):  # who asks for the pixels is told what is wrong
-                header = _header_of(self.shot.plate.path(frame), frame, self.shot.layer)
+                header = header_of(self.shot.plate.path(frame), frame, self.shot.layer)
                 if header.display == first.display and meet(header.data, header.display):
                     windows.add(header.data)
         whole = around(windows)
         if whole[2] * whole[3] > OVERSCAN * first.display[2] * first.display[3]:
-            said = f"the data windows take {whole[2]} x {whole[3]} in a display of {_windows(first)}"
+            said = f"the data windows take {whole[2]} x {whole[3]} in a display of {windows_of(first)}"
             raise PlateError(f"{said}; crop the frame with the largest", path=self.shot.plate)
         return replace(first, data=whole)
 
@@ -164,7 +163,7 @@ class Source:
     def _check_headers(self, pattern: FramePath) -> None:
         for frame in self.shot.frames:
             path = pattern.path(frame)
-            self._refuse_other(_header_of(path, frame, self._layer_of(pattern)), frame, path)
+            self._refuse_other(header_of(path, frame, self._layer_of(pattern)), frame, path)
 
     def _layer_of(self, pattern: FramePath) -> str:
         """The layer that is read from a plate's files; a clean plate is an ordinary picture."""
@@ -231,10 +230,10 @@ class Source:
     def _unchanged(self, path: str, frame: int, kind: type[SeqmatteError]) -> Iterator[None]:
         """Reading within it raises `kind` unless the file was, all along, the one its digest was taken of."""
         held = self._digest_of(path, frame, kind)
-        before = _stamp(path)
+        before = stamp_of(path)
         yield
         # The stamp as well as the content: the file may have been another one only while it was decoded.
-        if self._digest_now(path, frame, kind) != held or _stamp(path) != before:
+        if self._digest_now(path, frame, kind) != held or stamp_of(path) != before:
             raise kind("the file changed while it was used; run again when it is written", frame=frame, path=path)
 
     def _refuse_other(self, header: Header, frame: int, path: str) -> None:
@@ -245,9 +244,11 @@ class Source:
     def _refuse_other_size(self, header: Header, frame: int, path: str) -> None:
         first = self.header
         if header.display != first.display:
-            mine, theirs = _windows(header), _windows(first)
-            said = f"frame {frame} is {mine}, but the shot's first frame {self.shot.frames[0]} is {theirs}"
-            raise PlateError(f"{said}; conform the plate to one size", frame=frame, path=path)
+            mine, theirs = windows_of(header), windows_of(first)
+            clean = self.shot.clean is not None and path == self.shot.clean.path(frame)
+            whose, which = ("the clean plate's frame", "clean plate") if clean else ("frame", "plate")
+            said = f"{whose} {frame} is {mine}, but the shot's first frame {self.shot.frames[0]} is {theirs}"
+            raise PlateError(f"{said}; conform the {which} to that size", frame=frame, path=path)
 
     def _refuse_other_tag(self, header: Header, frame: int, path: str) -> None:
         """Where the plate's space was read off the first frame."""
@@ -255,19 +256,6 @@ class Source:
         if said:
             advice = "conform the plate, or say what it is with --colour"
             raise PlateError(f"frame {frame} {said}; {advice}", frame=frame, path=path)
-
-
-_HEADERS: dict[tuple[str, str, tuple[int, int, int] | None], Header] = {}
-
-
-def _header_of(path: str, frame: int, layer: str) -> Header:
-    """The header of a plate frame, remembered in the process. Raises PlateError."""
-    key = (path, layer, _stamp(path))
-    if key not in _HEADERS:
-        if len(_HEADERS) >= _HEADERS_KEPT:
-            _HEADERS.clear()
-        _HEADERS[key] = plate_files.read_plate_header(path, frame=frame, layer=layer)
-    return _HEADERS[key]
 
 
 _CHOSEN: OrderedDict[tuple[object, ...], Encoding] = OrderedDict()
@@ -286,21 +274,6 @@ def _spread(frames: FrameRange, count: int) -> list[int]:
     """So many frames, evenly over the range, both ends among them."""
     picked = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)
     return [frames[int(index)] for index in picked]
-
-
-def _stamp(path: str) -> tuple[int, int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _windows(header: Header) -> str:
-    x, y, width, height = header.data
-    at = f" at {x},{y}" if (x, y) != (0, 0) else ""
-    inside = f" in a display of {header.display[2]} x {header.display[3]}" if header.display != header.data else ""
-    return f"{width} x {height}{at}{inside}"
 
 
 def _digest(*parts: str) -> str:

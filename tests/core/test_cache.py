@@ -192,7 +192,7 @@ def test_an_entry_that_cannot_be_read_now_stays(tmp_path):
 
 
 def test_a_lease_that_was_swept_away_is_taken_again_when_it_is_renewed(tmp_path, monkeypatch):
-    monkeypatch.setattr("seqmatte.cache.LEASE_SECONDS", 0.0)
+    monkeypatch.setattr("seqmatte.lease.LEASE_SECONDS", 0.0)
     cache = Cache(tmp_path)
     with cache.lease([KEY]) as lease:
         (held,) = (tmp_path / "leases").iterdir()

@@ -272,7 +272,7 @@ def test_a_lease_lasts_through_a_frame_of_many_steps(long_shot, tmp_path, monkey
         watched.append(cache.contents().leases)
         return step(self, state, view)
 
-    monkeypatch.setattr("seqmatte.cache.LEASE_SECONDS", 0.3)
+    monkeypatch.setattr("seqmatte.lease.LEASE_SECONDS", 0.3)
     monkeypatch.setattr(toys.Carry, "step", slow)
     rendered(toy_shot(long_shot, 1), cache, [60])
     assert set(watched) == {1}

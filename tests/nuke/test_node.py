@@ -171,7 +171,8 @@ def test_a_script_that_is_closed_while_a_node_is_solved_keeps_what_is_finished(s
     script.node = nuke.toNode("SeqMatte1")
     script.finish()
     script.press("reload")
-    assert script.node["status"].value().startswith("cancelled, 3/12 ready")
+    # The fourth is finished too; whether it is handed over before the engine ends is a race that either may win.
+    assert script.node["status"].value().startswith(("cancelled, 3/12 ready", "cancelled, 4/12 ready"))
     script.solve()
     assert script.node["status"].value().startswith("ready, 12/12 ready")
 
