@@ -1,8 +1,6 @@
 """What the command line refuses, and with which words: before anything is computed or written over."""
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import OpenImageIO as oiio
@@ -76,18 +74,17 @@ def test_memory_that_runs_out_is_a_sentence_and_an_event(guided, monkeypatch, ca
     assert "Traceback" not in told.err
 
 
-def test_a_plates_folder_that_may_not_be_read_is_the_plates_fault(tmp_path, capsys):
-    folder = next((place for place in (Path("/proc/1/fdinfo"), Path("/root")) if _closed(place)), None)
-    if folder is None:
-        pytest.skip("every folder may be read here")
-    assert run("matte", folder / "x.####.exr", "--out", tmp_path / "m.####.exr") == PlateError.code
+def test_a_plates_folder_that_may_not_be_read_is_the_plates_fault(tmp_path, capsys, monkeypatch):
+    # Permissions do not bind root, which CI is, so the system's own answer is given in its place.
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    (tmp_path / "closed").mkdir()
+    monkeypatch.setattr("os.listdir", refuse)
+    assert run("matte", tmp_path / "closed/x.####.exr", "--out", tmp_path / "m.####.exr") == PlateError.code
     told = capsys.readouterr().err
     assert "cannot be read" in told
     assert "written" not in told
-
-
-def _closed(folder):
-    return folder.exists() and not os.access(folder, os.R_OK)
 
 
 @pytest.mark.parametrize(
