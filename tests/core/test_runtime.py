@@ -8,13 +8,16 @@ import pytest
 import torch
 
 from seqmatte import cli, networks, runtime, weights
+from seqmatte.cache import Cache
 from seqmatte.device import Device
+from seqmatte.engine import Engine
 from seqmatte.errors import DeviceError
 from seqmatte.layer import Layer
 from seqmatte.method import View
 from seqmatte.methods.rvm import Rvm, RvmParams
 from seqmatte.networks import graphs
 from seqmatte.networks.examples import picture
+from shots import write_tiny_shot
 
 # What methods and errors are tried with here; test_networks.py writes every network.
 WRITTEN = {"refiner": {}, "rvm": {"detail": 0.5}}
@@ -44,19 +47,18 @@ def opened(stocked, name, kind, **more):
 
 
 @pytest.mark.parametrize("kind", runtime.RUNTIMES)
-def test_the_threads_that_a_machine_allows_change_no_bit(stocked, kind):
+def test_the_threads_that_a_machine_allows_change_no_bit_of_the_default_recipe(tmp_path, kind):
+    tiny = write_tiny_shot(tmp_path / "shot", width=320, height=200, count=2)
     made, before = [], torch.get_num_threads()
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
-            runner = opened(stocked, "rvm", kind)
-            plate = picture(3, 96, 160)
-            state = {name: tensor for name, tensor in runner.blank(plate).items()}
-            made.append(runner.run("step", {"plate": plate, **state}))
+            engine = Engine(tiny.shot(1, recipe="auto", runtime=kind), Cache(tmp_path / f"{kind} {threads}"))
+            made.append([engine.layer(name, 2).pixels.tobytes() for name in ("guess", "matte")])
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
-    assert all(torch.equal(made[0][name], made[1][name]) for name in made[0])
+    assert made[0] == made[1]
 
 
 def test_a_method_walks_alike_in_both_runtimes_from_a_graph_that_is_written_once(stocked):

@@ -55,7 +55,9 @@ class Networked:
     @property
     def weights_digest(self) -> str:
         """What results depend on beside the parameters: goes into every key."""
-        return f"{self.weights.identity} {self.runtime} in {runtimes.THREADS}"
+        if self.runtime != "torch":
+            return f"{self.weights.identity} {self.runtime}"
+        return f"{self.weights.identity} {runtimes.threads_for(self.network) or ''}".rstrip()
 
     def open(self, device: Device) -> None:
         self.runner = runtimes.opened(
