@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqlink import FramePath, FrameRange, Guide, Shot
-from seqmatte import exr
+from seqmatte import exr, shot_file
 from seqmatte.cache import Cache
 from seqmatte.device import Device
 from seqmatte.engine import Engine
@@ -162,7 +162,7 @@ def peak_memory(asked: Asked, frames: int, folder: Path) -> int:
     """Peak bytes of a process that mattes a shot of so many frames."""
     shot = asked.shot(folder, frames)
     document = folder / f"{frames}.json"
-    document.write_text(shot.to_json(), encoding="utf-8")
+    shot_file.write(shot, document)
     cache = folder / f"memory-{frames}"
     command = [
         sys.executable,

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from seqlink.frames import FramePath, FrameRange
 from seqlink.params import param
 from seqlink.shot import Guide, Shot
-from seqmatte import exr
+from seqmatte import exr, shot_file
 from seqmatte.errors import OutputError, ShotError
 from seqmatte.layer import Header, Layer, Pixels
 
@@ -80,7 +80,7 @@ def write_sample(
         done(index + 1, len(frames))
     guides = tuple(Guide(frame, _place(folder, "mask", frame)) for frame in keys)
     shot = Shot(_numbered(folder, "plate"), frames, guides)
-    (folder / "shot.json").write_text(shot.to_json() + "\n", encoding="utf-8")
+    shot_file.write(shot, folder / "shot.json")
     return shot
 
 

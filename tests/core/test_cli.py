@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from seqlink import FramePath, Shot
-from seqmatte import cli, exr
+from seqlink import FramePath
+from seqmatte import cli, exr, shot_file
 from seqmatte.errors import ShotError
 from shots import write_tiny_shot
 
@@ -90,10 +90,22 @@ def test_a_saved_shot_document_gives_the_same_bytes_as_its_options(guided, tmp_p
     saved = tmp_path / "shot.json"
     options = ("--mask", mask, "--set", "refine.strength=0.5", "--frames", "1-4", *RECIPE)
     assert run("matte", tiny.plate, *options, "--out", first, "--cache", cache, "--save", saved) == 0
-    assert Shot.from_json(saved.read_text()).params == {"refine": {"strength": "0.5"}}
+    assert shot_file.read(saved).params == {"refine": {"strength": "0.5"}}
     assert run("matte", saved, "--out", second, "--cache", tmp_path / "other") == 0
     for frame in range(1, 5):
         assert Path(FramePath(first).path(frame)).read_bytes() == Path(FramePath(second).path(frame)).read_bytes()
+
+
+def test_a_folder_with_its_shot_document_can_be_moved(tmp_path):
+    tiny = write_tiny_shot(tmp_path / "show" / "sh010", count=2)
+    words = (tiny.plate, "--mask", f"1={tiny.guide(1).path}", *RECIPE, "--cache", tmp_path / "cache")
+    assert run("matte", *words, "--out", tmp_path / "first.####.exr", "--save", tmp_path / "show" / "shot.json") == 0
+    moved = (tmp_path / "show").rename(tmp_path / "elsewhere")
+    document = json.loads((moved / "shot.json").read_text())
+    assert document["guides"][0]["path"].startswith("sh010/")
+    assert document["out"] == str(tmp_path / "first.####.exr")
+    assert run("matte", moved / "shot.json", "--out", tmp_path / "second.####.exr", "--cache", tmp_path / "cache") == 0
+    assert (tmp_path / "first.0002.exr").read_bytes() == (tmp_path / "second.0002.exr").read_bytes()
 
 
 def test_status_says_what_an_edit_reaches_before_anything_is_computed(guided, tmp_path, capsys):

@@ -6,8 +6,8 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 
-from seqlink import FrameRange, Shot
-from seqmatte import cli, colour_config
+from seqlink import FrameRange
+from seqmatte import cli, colour_config, shot_file
 from seqmatte.engine import Engine
 from seqmatte.errors import CacheError, DeviceError, GuideError, OutputError, PlateError, ShotError
 from shots import write_tiny_shot
@@ -36,9 +36,9 @@ def test_a_saved_document_finds_its_colour_config_from_any_folder(guided, tmp_pa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my.ocio").write_text(ocio.Config.CreateFromFile(colour_config.BUILT_IN).serialize())
     assert run("matte", *guided, "--config", "my.ocio", "--save", "shot.json", "--dry-run") == 0
-    assert Shot.from_json((tmp_path / "shot.json").read_text()).colour.config == str(tmp_path / "my.ocio")
+    assert shot_file.read("shot.json").colour.config == str(tmp_path / "my.ocio")
     assert run("matte", *guided, "--config", colour_config.BUILT_IN, "--save", "shot.json", "--dry-run") == 0
-    assert Shot.from_json((tmp_path / "shot.json").read_text()).colour.config == colour_config.BUILT_IN
+    assert shot_file.read("shot.json").colour.config == colour_config.BUILT_IN
 
 
 def test_a_bundle_is_not_written_over_the_document_it_was_made_from(guided, tmp_path, capsys):

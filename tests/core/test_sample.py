@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 
 import cv2
 import numpy as np
 import pytest
 
 from seqlink.params import parse
-from seqlink.shot import Colour, Shot
-from seqmatte import exr, sample
+from seqlink.shot import Colour
+from seqmatte import exr, sample, shot_file
 from seqmatte.colour import resolve
 from seqmatte.contact_sheet import Shown, write_contact_sheet
 from seqmatte.errors import OutputError, ShotError
@@ -64,7 +63,7 @@ def test_a_written_shot_is_complete_and_repeatable(tmp_path):
     assert 4 + 4 + 2 + 2 == len(names)
     assert all((tmp_path / "a" / n).read_bytes() == (tmp_path / "b" / n).read_bytes() for n in names)
     assert [(1, 4), (2, 4), (3, 4), (4, 4)] == told
-    assert shot == Shot.from_dict(json.loads((tmp_path / "a" / "shot.json").read_text()))
+    assert shot == shot_file.read(tmp_path / "a" / "shot.json")
     assert "11-14" == str(shot.frames) == str(shot.plate.frames())
     assert (12, 14) == tuple(guide.frame for guide in shot.guides)
 

@@ -47,17 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from pathlib import Path
-
-    from seqmatte import overwriting
-    from seqmatte.file_faults import write_whole
+    from seqmatte import overwriting, shot_file
     from seqmatte.report import Reporter
 
     shot = shot_of(args)
     frames = _asked(args)
     overwriting.refuse(shot, frames, FramePath(args.confidence) if args.confidence else None, args.save or "")
     if args.save:
-        write_whole(Path(args.save), (shot.to_json() + "\n").encode())
+        shot_file.write(shot, args.save)
     report = Reporter(json_lines=args.json)
     if args.dry_run:
         return _announce(args, shot, frames, report)
