@@ -26,7 +26,8 @@ from seqmatte.device import Device
 from seqmatte.engine import Engine
 from seqmatte.layer import Layer
 from seqmatte.open_methods import OpenMethods
-from seqmatte.sample import Params, write_sample
+from seqmatte.sample import write_sample
+from seqmatte.sample_scene import Params
 from seqmatte.stopwatch import Stopwatch
 
 # A floor is the best of so many tries: what else the machine does only ever adds.

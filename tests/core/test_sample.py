@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import cv2
 import numpy as np
 import pytest
@@ -14,13 +13,14 @@ from seqmatte.colour import resolve
 from seqmatte.contact_sheet import Shown, write_contact_sheet
 from seqmatte.errors import OutputError, ShotError
 from seqmatte.layer import Header
+from seqmatte.sample_scene import Params, Scene
 
 SMALL = {"width": 160, "height": 90, "frames": 4, "first": 11}
 
 
 @pytest.mark.parametrize("extras", [{}, {"lookalike": True, "occluder": True}, {"lights": False, "space": "Rec.709"}])
 def test_the_plate_is_the_truth_over_a_background_that_does_not_depend_on_it(extras):
-    scene = sample.Scene(parse(sample.Params, {**SMALL, "grain": 0.0, **extras}))
+    scene = Scene(parse(Params, {**SMALL, "grain": 0.0, **extras}))
     for index in (0, 20):
         plate, truth = scene.frame(index)
         alpha = truth[:, :, 3:]
@@ -31,7 +31,7 @@ def test_the_plate_is_the_truth_over_a_background_that_does_not_depend_on_it(ext
 
 
 def test_soft_and_hairy_edges_motion_and_bright_lights_are_in_it():
-    scene = sample.Scene(parse(sample.Params, {"width": 320, "height": 180}))
+    scene = Scene(parse(Params, {"width": 320, "height": 180}))
     plate, truth = scene.frame(3)
     alpha = truth[:, :, 3]
     assert plate.max() > 2
@@ -40,22 +40,22 @@ def test_soft_and_hairy_edges_motion_and_bright_lights_are_in_it():
 
 
 def test_an_occluder_takes_the_subject_away_where_it_passes():
-    bare = sample.Scene(parse(sample.Params, {**SMALL, "grain": 0}))
-    hidden = sample.Scene(parse(sample.Params, {**SMALL, "grain": 0, "occluder": True}))
+    bare = Scene(parse(Params, {**SMALL, "grain": 0}))
+    hidden = Scene(parse(Params, {**SMALL, "grain": 0, "occluder": True}))
     covered = [bare.frame(index)[1][:, :, 3].sum() - hidden.frame(index)[1][:, :, 3].sum() for index in range(0, 40, 5)]
     assert max(covered) > 200
     assert min(covered) >= 0
 
 
 def test_a_lookalike_changes_the_plate_and_not_the_truth():
-    bare = sample.Scene(parse(sample.Params, {**SMALL, "grain": 0})).frame(0)
-    doubled = sample.Scene(parse(sample.Params, {**SMALL, "grain": 0, "lookalike": True})).frame(0)
+    bare = Scene(parse(Params, {**SMALL, "grain": 0})).frame(0)
+    doubled = Scene(parse(Params, {**SMALL, "grain": 0, "lookalike": True})).frame(0)
     assert np.array_equal(bare[1], doubled[1])
     assert (np.abs(bare[0] - doubled[0]) > 0.05).mean() > 0.05
 
 
 def test_a_written_shot_is_complete_and_repeatable(tmp_path):
-    params = parse(sample.Params, SMALL)
+    params = parse(Params, SMALL)
     told = []
     shot = sample.write_sample(tmp_path / "a", params, guided=(12, 14), done=lambda *count: told.append(count))
     sample.write_sample(tmp_path / "b", params, guided=(12, 14))
@@ -69,7 +69,7 @@ def test_a_written_shot_is_complete_and_repeatable(tmp_path):
 
 
 def test_guides_agree_with_the_truth(tmp_path):
-    sample.write_sample(tmp_path, parse(sample.Params, {**SMALL, "width": 320, "height": 180}))
+    sample.write_sample(tmp_path, parse(Params, {**SMALL, "width": 320, "height": 180}))
     alpha = exr.read(tmp_path / "truth.0011.exr", ["A"])["A"]
     trimap = exr.read(tmp_path / "trimap.0011.exr")["A"]
     assert {0.0, 0.5, 1.0} == set(np.unique(trimap))
@@ -82,12 +82,12 @@ def test_guides_agree_with_the_truth(tmp_path):
 
 @pytest.mark.parametrize(("space", "tag"), [("ACEScg", "lin_ap1_scene"), ("Rec.709", "lin_rec709_scene")])
 def test_the_colour_space_is_in_the_files(tmp_path, space, tag):
-    sample.write_sample(tmp_path, parse(sample.Params, {**SMALL, "frames": 1, "space": space}))
+    sample.write_sample(tmp_path, parse(Params, {**SMALL, "frames": 1, "space": space}))
     assert ("string", tag) == exr.read_header(tmp_path / "plate.0011.exr").attributes["colorInteropID"]
 
 
 def test_a_contact_sheet_shows_three_rows_in_display_light(tmp_path):
-    sample.write_sample(tmp_path, parse(sample.Params, SMALL))
+    sample.write_sample(tmp_path, parse(Params, SMALL))
     shown = [
         Shown(frame, exr.read(tmp_path / f"plate.{frame:04d}.exr"), exr.read(tmp_path / f"truth.{frame:04d}.exr"))
         for frame in (11, 14)
@@ -108,13 +108,13 @@ def test_a_contact_sheet_shows_three_rows_in_display_light(tmp_path):
 
 def test_a_guide_outside_the_shot_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ShotError, match="no guide can lie on 1: the shot's frames are 11-14"):
-        sample.write_sample(tmp_path / "shot", parse(sample.Params, SMALL), guided=(1, 12))
+        sample.write_sample(tmp_path / "shot", parse(Params, SMALL), guided=(1, 12))
     assert not (tmp_path / "shot").exists()
 
 
 def test_a_shorter_sample_leaves_nothing_of_the_longer_one_before_it(tmp_path):
-    sample.write_sample(tmp_path, parse(sample.Params, SMALL), guided=(12, 14))
-    shot = sample.write_sample(tmp_path, parse(sample.Params, {**SMALL, "frames": 2}))
+    sample.write_sample(tmp_path, parse(Params, SMALL), guided=(12, 14))
+    shot = sample.write_sample(tmp_path, parse(Params, {**SMALL, "frames": 2}))
     assert str(shot.plate.frames()) == "11-12"
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == [
@@ -126,11 +126,11 @@ def test_a_shorter_sample_leaves_nothing_of_the_longer_one_before_it(tmp_path):
 def test_a_sample_does_not_go_among_the_frames_of_a_plate_that_is_none(tmp_path):
     (tmp_path / "plate.0020.exr").write_bytes(b"an artist's")
     with pytest.raises(OutputError, match="frames 20 of another plate"):
-        sample.write_sample(tmp_path, parse(sample.Params, SMALL))
+        sample.write_sample(tmp_path, parse(Params, SMALL))
     assert [path.name for path in tmp_path.iterdir()] == ["plate.0020.exr"]
 
 
 def test_a_sample_with_negative_frames_is_found_by_its_document(tmp_path):
-    shot = sample.write_sample(tmp_path, parse(sample.Params, {**SMALL, "first": -2, "frames": 3}))
+    shot = sample.write_sample(tmp_path, parse(Params, {**SMALL, "first": -2, "frames": 3}))
     assert shot.plate.frames() == shot.frames
     assert [guide.path for guide in shot.guides] == [str(tmp_path / "mask.-0002.exr")]

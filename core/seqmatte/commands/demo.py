@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from seqlink import FramePath
     from seqlink.params import parse
-    from seqmatte.sample import Params, write_sample
+    from seqmatte.sample import write_sample
+    from seqmatte.sample_scene import Params
 
     asked = parse(Params, {"width": 640, "height": 360, "frames": args.frames})
     folder = Path(args.out).absolute()

@@ -20,7 +20,7 @@ Writes plate.####.exr, truth.####.exr (premultiplied, with A), mask and trimap o
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from seqmatte.sample import Params
+    from seqmatte.sample_scene import Params
 
     parser.add_argument("folder", metavar="FOLDER", help="where the shot goes")
     parser.add_argument("--guided", metavar="RANGE", help="frames that get a mask and a trimap; default: the first")
@@ -32,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from seqmatte.sample import Params, write_sample
+    from seqmatte.sample import write_sample
+    from seqmatte.sample_scene import Params
 
     given = {option["name"]: getattr(args, option["name"]) for option in describe(Params)}
     params = parse(Params, {name: value for name, value in given.items() if value is not None})
