@@ -32,17 +32,11 @@ class Span:
         return self.lead + self.frames + self.beyond
 
 
-def meeting(frame: int, spans: Sequence[Span]) -> list[tuple[Span, float]]:
-    """The spans that a frame is made by, the one that yields it first, and the share of each.
+def meetings(spans: Sequence[Span]) -> dict[int, list[tuple[Span, float]]]:
+    """For every frame the spans that it is made by, the one that yields it first, and the share of each.
 
     Where two walks meet, their shares change evenly from one to the other.
     """
-    own = next(span for span in spans if frame in span.frames)
-    return _shares(frame, own, next((span for span in spans if frame in span.beyond), None))
-
-
-def meetings(spans: Sequence[Span]) -> dict[int, list[tuple[Span, float]]]:
-    """What `meeting` says of every frame."""
     own = {frame: span for span in reversed(spans) for frame in span.frames}
     coming = {frame: span for span in reversed(spans) for frame in span.beyond}
     return {frame: _shares(frame, span, coming.get(frame)) for frame, span in own.items()}

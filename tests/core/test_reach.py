@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqmatte.reach import Chunked, FromKey, NearestKey, PerFrame, Span, meeting, meetings
+from seqmatte.reach import Chunked, FromKey, NearestKey, PerFrame, Span, meetings
 
 REACHES = [
     PerFrame(),
@@ -32,8 +32,7 @@ def test_walks_that_meet_share_the_frames_about_the_middle_and_no_guided_one(fir
     frames = range(first, first + length)
     guided = data.draw(st.lists(st.sampled_from(list(frames)), min_size=1, max_size=4, unique=True))
     spans = NearestKey(1, far).spans(frames, guided)
-    for frame in frames:
-        made = meeting(frame, spans)
+    for frame, made in meetings(spans).items():
         assert sum(share for _, share in made) == pytest.approx(1)
         assert all(frame in span.walked for span, _ in made)
         assert len(made) == 1 or frame not in guided
@@ -44,7 +43,7 @@ def test_walks_that_meet_share_the_frames_about_the_middle_and_no_guided_one(fir
 
 def test_the_share_of_a_walk_falls_evenly_where_another_comes_to_meet_it():
     spans = NearestKey(1, 2).spans(range(1, 12), [1, 11])
-    shares = {frame: dict((span.guides[0], share) for span, share in meeting(frame, spans)) for frame in range(1, 12)}
+    shares = {frame: {span.guides[0]: share for span, share in made} for frame, made in meetings(spans).items()}
     assert [shares[frame].get(1, 0) for frame in range(4, 10)] == pytest.approx([1, 0.8, 0.6, 0.4, 0.2, 0])
 
 
@@ -107,6 +106,12 @@ def simply_cut(frames, keys, guides, far):
     return made
 
 
+def simply_met(frame, spans):
+    """The spans that make a frame, by looking through all of them."""
+    coming = [span for span in spans if frame in span.beyond]
+    return [next(span for span in spans if frame in span.frames), *coming[:1]]
+
+
 @given(
     frames=st.sets(st.integers(-30, 60), min_size=1, max_size=70),
     guides=st.integers(0, 3),
@@ -117,7 +122,8 @@ def test_nearest_key_cuts_as_its_definition_says_also_with_gaps_in_the_numbers(f
     keys = data.draw(st.lists(st.sampled_from(sorted(frames)), min_size=1, max_size=12, unique=True))
     spans = NearestKey(guides, far).spans(sorted(frames), keys)
     assert spans == simply_cut(sorted(frames), sorted(keys), guides, far)
-    assert meetings(spans) == {frame: meeting(frame, spans) for frame in frames}
+    made = {frame: [span for span, _ in shares] for frame, shares in meetings(spans).items()}
+    assert made == {frame: simply_met(frame, spans) for frame in frames}
 
 
 def test_a_guide_on_every_frame_of_a_long_shot_is_cut_at_once():
