@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from seqlink import Colour, FramePath, FrameRange, Guide, Shot
+from seqlink import Colour, FramePath, FrameRange, Guide, Shot, weights
 from seqlink.shot import KINDS
 from seqmatte.errors import PlateError, ShotError
 
@@ -40,7 +40,9 @@ def add_shot_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="OCIO", help="the OCIO config; default: $OCIO, else the built-in one")
     parser.add_argument("--clean", metavar="PATTERN", help="a clean plate: a sequence or one still")
     parser.add_argument("--layer", metavar="NAME", help="the layer or part of the plate to matte; default: R, G, B")
-    parser.add_argument("--weights", action="append", default=[], metavar="NETWORK=FILE", help="weights to use instead")
+    parser.add_argument(
+        "--weights", action="append", default=[], metavar="[NETWORK=]FILE", help="weights to use instead"
+    )
     parser.add_argument("--runtime", choices=("torch", "onnx"), help="what runs networks; default: torch")
 
 
@@ -100,7 +102,7 @@ def _with_options(shot: Shot, args: argparse.Namespace) -> Shot:
         clean=FramePath(os.path.abspath(args.clean)) if args.clean else shot.clean,
         layer=args.layer or shot.layer,
         runtime=args.runtime or shot.runtime,
-        weights={**shot.weights, **dict(_weights(text) for text in args.weights)},
+        weights={**shot.weights, **{name: path for text in args.weights for name, path in _weights(text).items()}},
         out=FramePath(os.path.abspath(args.out)) if getattr(args, "out", None) else shot.out,
     )
 
@@ -153,6 +155,9 @@ def _placed(config: str) -> str:
     return config if "://" in config else os.path.abspath(config)
 
 
-def _weights(text: str) -> tuple[str, str]:
+def _weights(text: str) -> dict[str, str]:
+    """NAME=FILE, or a file whose card says the name."""
+    if "=" not in text or os.path.exists(text):
+        return weights.named(text)
     name, path = _pair(text, "--weights")
-    return name, os.path.abspath(path)
+    return {name: os.path.abspath(path)}

@@ -234,7 +234,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.shot:
         made = adapt_shot(args.shot, args.out, 10.0 if args.minutes >= 1e9 else args.minutes, Device(args.device))
-        print(f"{made}: use it with --weights hstsg-compact={made}", flush=True)
+        print(f"{made}: use it with --weights {made.parent}", flush=True)
         return 0
     if not args.name:
         raise SeqmatteError(f"say what to train: {', '.join(COURSES)}", field="name")
