@@ -24,6 +24,20 @@ class Sources(Protocol):
     def layer(self, name: str, frame: int, space: str | None) -> Layer | None: ...
 
 
+class _Noted:
+    """Sources that only note which of their frames are asked for."""
+
+    def __init__(self, seen: dict[str, set[int]]) -> None:
+        self._seen = seen
+
+    def key(self, name: str, frame: int, space: str | None) -> str:
+        self._seen.setdefault(name, set()).add(frame)
+        return ""
+
+    def layer(self, name: str, frame: int, space: str | None) -> Layer | None:
+        return None
+
+
 def identity(method: Method) -> list[object]:
     """All that a method is, as plain values: what goes into its keys."""
     return [method.name, method.version, method.makes, values(method.params), getattr(method, "weights_digest", "")]
@@ -43,6 +57,7 @@ class Plan:
         self._place = {frame: i for i, frame in enumerate(self.frames)}
         self._keys: dict[tuple[str, int], str] = {}
         self._walked_keys: dict[tuple[str, int, int], str] = {}
+        self._chained: dict[tuple[str, int], tuple[int, str]] = {}
         self._spans: dict[str, list[Span]] = {}
         self._walks: dict[str, dict[int, list[tuple[Span, float]]]] = {}
 
@@ -68,7 +83,7 @@ class Plan:
         """The key of what one walk makes at a frame."""
         key = (layer, span.frames[0], frame)
         if key not in self._walked_keys:
-            self._chain(self.methods[layer], span)
+            self._chain(self.methods[layer], span, frame)
         return self._walked_keys[key]
 
     def state_key(self, layer: str, frame: int, span: Span) -> str:
@@ -130,12 +145,29 @@ class Plan:
             self._spans[method.makes] = method.reach.spans(self.frames, self.guided)
         return self._spans[method.makes]
 
-    def _chain(self, method: Method, span: Span) -> None:
-        """Fills in the keys of a span: each made of the one before it and of all that is read at its frame."""
-        key = digest(identity(method), [self._seen(method, guide) for guide in span.guides])
-        for frame in span.walked:
+    def _chain(self, method: Method, span: Span, until: int) -> None:
+        """Fills in the keys of a span up to a frame: each made of the one before it and of all that is read there.
+
+        No further: what only later frames read may be broken, or not be rendered yet.
+        """
+        place, key = self._chained.get((method.makes, span.frames[0]), (0, ""))
+        key = key or digest(identity(method), [self._seen(method, guide) for guide in span.guides])
+        for frame in span.walked[place:]:
             key = digest(key, self._seen(method, frame))
+            place += 1
             self._walked_keys[method.makes, span.frames[0], frame] = key
+            self._chained[method.makes, span.frames[0]] = place, key
+            if frame == until:
+                break
+
+    def looks_at(self, frames: Iterable[int]) -> dict[str, set[int]]:
+        """The frames of each source that the keys, and so the pixels, of these final layers are made of."""
+        seen: dict[str, set[int]] = {}
+        asked = Plan(list(self.methods.values()), _Noted(seen), self.frames, self.guided)
+        asked._spans, asked._walks = self._spans, self._walks
+        for frame in frames:
+            asked.key(self.final, frame)
+        return seen
 
     def _seen(self, method: Method, frame: int) -> list[str]:
         return [key for read in method.reads for key in self._read_keys(read, frame)]

@@ -90,13 +90,16 @@ class Source:
         with contextlib.suppress(SeqmatteError):
             self.layer(name, frame, space)
 
-    def check(self) -> None:
-        """Refuses what can be known to be wrong before computing: gaps, no pictures, colour, guides, sizes."""
-        plate_files.check_files("plate", self.shot.plate, self.shot.frames)
-        self._check_headers(self.shot.plate)
-        if self.shot.clean is not None:
-            plate_files.check_files("clean plate", self.shot.clean, self.shot.frames)
-            self._check_headers(self.shot.clean)
+    def check(self, frames: FrameRange | None = None) -> None:
+        """Refuses what can be known to be wrong before computing: gaps, no pictures, colour, guides, sizes.
+
+        frames: those that will be looked at, None for all. The others may be broken, or not be rendered yet.
+        """
+        frames = self.shot.frames if frames is None else frames
+        for what, pattern in (("plate", self.shot.plate), ("clean plate", self.shot.clean)):
+            if pattern is not None:
+                plate_files.check_files(what, pattern, frames)
+                self._check_headers(pattern, frames)
         _ = self.colour, self.encoding
         for frame in self._guides:
             self.layer("guide", frame)
@@ -160,8 +163,8 @@ class Source:
     def _kept(self, key: tuple[object, ...], read: Callable[[], Layer]) -> Layer:
         return self._pictures.get(key, read)
 
-    def _check_headers(self, pattern: FramePath) -> None:
-        for frame in self.shot.frames:
+    def _check_headers(self, pattern: FramePath, frames: FrameRange) -> None:
+        for frame in frames:
             path = pattern.path(frame)
             self._refuse_other(header_of(path, frame, self._layer_of(pattern)), frame, path)
 

@@ -77,7 +77,7 @@ def _render(args: argparse.Namespace, engine: Engine, frames: FrameRange | None,
     """Renders one subject and delivers each frame as it comes."""
     from seqmatte.delivery import deliver, write_confidence
 
-    engine.check()
+    engine.check(frames)
     report.begin(engine, engine.status(frames))
     out = engine.shot.out
     for result in engine.render(frames):
@@ -108,7 +108,7 @@ def _engine(
 def _announce(args: argparse.Namespace, shot: Shot, frames: FrameRange | None, report: Reporter) -> int:
     for subject in shot.subjects():
         engine = _engine(args, shot, subject, report)
-        engine.check()
+        engine.check(frames)
         report.plan(engine, engine.status(frames))
     return 0
 
