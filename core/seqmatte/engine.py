@@ -121,10 +121,11 @@ class Engine:
 
         Raises the first error met; frames given before it are finished and stay.
         """
-        self.check()
+        wanted = self._wanted(frames)
+        self.check(wanted)
         if self.shot.recipe == "auto" and (note := recipe.automatic(self.shot)[1]):
             self._listener(Warning(note))
-        order = self.plan.order(self._wanted(frames))
+        order = self.plan.order(wanted)
         with self.cache.lease(self._keys_of(order)) as lease, ThreadPoolExecutor(1) as ahead:
             # A frame far from its guide takes hundreds of steps, longer than a lease lasts.
             self._walker.before_step = lease.renew
@@ -137,9 +138,13 @@ class Engine:
         tasks = tuple(task & missing for task in self.plan.tasks() if task & missing)
         return Status(wanted - missing, missing, tasks)
 
-    def check(self) -> None:
-        """Refuses what can be known to be wrong before computing: gaps in the plate, guides that cannot be used."""
-        self._sources.check()
+    def check(self, frames: Iterable[int] | None = None) -> None:
+        """Refuses what can be known to be wrong before computing: gaps in the plate, guides that cannot be used.
+
+        frames: what will be asked for, None for all. What none of them looks at may be broken or missing.
+        """
+        looked_at = self.plan.looks_at(self._wanted(frames))
+        self._sources.check(FrameRange(looked_at.get("plate", ())))
 
     def flush(self) -> None:
         """Waits until all that was computed is stored."""
@@ -174,11 +179,11 @@ class Engine:
         clock = Clock(len(order))
         try:
             for frame in order[:1]:
-                self._look_ahead(frame, ahead)
+                self._look_ahead(frame, None, ahead)
             for frame, following in zip(order, [*order[1:], None], strict=True):
                 lease.renew()
                 if following is not None:
-                    self._look_ahead(following, ahead)
+                    self._look_ahead(following, frame, ahead)
                 try:
                     waiting.append((frame, self._computed(frame)))
                 except Exception:
@@ -188,6 +193,7 @@ class Engine:
                 yield from self._handed_out(waiting, 1 if waiting[-1][1] else 0, clock)
             yield from self._handed_out(waiting, 0, clock)
         finally:
+            ahead.shutdown(wait=False, cancel_futures=True)
             self._shelf.flush(quietly=True)
 
     def _handed_out(self, waiting: deque[tuple[int, int]], kept: int, clock: Clock) -> Iterator[Result]:
@@ -223,12 +229,17 @@ class Engine:
             confidence = float(self.layer(self.plan.final, frame).facts.get("confidence", 1.0))
         return Result(frame, str(self.cache.path(key)), key, confidence, steps, self.subject)
 
-    def _look_ahead(self, frame: int, ahead: ThreadPoolExecutor) -> None:
-        """Begins to read what the frame will want: itself where it is cached, else what the last one looked at."""
+    def _look_ahead(self, frame: int, before: int | None, ahead: ThreadPoolExecutor) -> None:
+        """Begins to read what a frame will want, which comes after `before`: itself where it is cached, else the
+        farthest of what the last one looked at, one further."""
         key = self.key(self.plan.final, frame)
         if key in self.cache:
             self._shelf.read_ahead(key)
             return
-        # The farthest first: who needs a frame begins with the nearest.
-        for name, offset, space in sorted(self._habit, key=lambda read: -abs(read[1])):
-            ahead.submit(self._sources.prefetch, name, self.plan.neighbour(frame, offset), space)
+        # The farthest on of each kind alone: the nearer were looked at before, and of large plates few are kept.
+        way = 1 if before is None or frame > before else -1
+        farthest: dict[tuple[str, str | None], int] = {}
+        for name, offset, space in self._habit:
+            farthest[name, space] = max(farthest.get((name, space), offset * way), offset * way)
+        for (name, space), offset in farthest.items():
+            ahead.submit(self._sources.prefetch, name, self.plan.neighbour(frame, offset * way), space)

@@ -59,9 +59,9 @@ def _whitened(colours: Tensor, epsilon: float, floor: float) -> Tensor:
     # The root of the covariance by Cholesky, then three rows of forward substitution.
     l00 = rr.rsqrt()
     l10, l20 = rg * l00, rb * l00
-    l11 = (gg - l10 * l10).rsqrt()
+    l11 = torch.maximum(gg - l10 * l10, least).rsqrt()
     l21 = (gb - l20 * l10) * l11
-    l22 = (bb - l20 * l20 - l21 * l21).rsqrt()
+    l22 = torch.maximum(bb - l20 * l20 - l21 * l21, least).rsqrt()
     l00, l10, l20, l11, l21, l22 = (part.to(nine.dtype) for part in (l00, l10, l20, l11, l21, l22))
     r, g, b = nine.unbind(1)
     u0 = r * l00

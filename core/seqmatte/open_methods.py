@@ -14,7 +14,8 @@ LIVE_WALKS = 4
 class OpenMethods:
     """Methods with their weights loaded, and the states of the last walks.
 
-    Methods are kept by identity and device, states under their keys: both are found again by content alone.
+    Methods are kept by identity, by what they read and by device, states under their keys: both are found again by
+    content alone.
     """
 
     def __init__(self) -> None:
@@ -22,7 +23,8 @@ class OpenMethods:
         self._states: dict[str, State] = {}
 
     def get(self, method: Method, device: Device) -> Method:
-        key = digest(identity(method), device.kind)
+        # One method reads different layers in different recipes, as they have makers of them or not.
+        key = digest(identity(method), list(map(repr, method.reads)), device.kind)
         if key not in self._opened:
             method.open(device)
             self._opened[key] = method

@@ -202,6 +202,27 @@ def test_frame_57_takes_only_the_steps_that_lead_to_it(long_shot, tmp_path):
     assert result.steps == len(range(50, 59)) + 1 + 1
 
 
+def test_frames_that_nothing_asked_for_looks_at_may_be_broken_or_missing(tmp_path):
+    tiny = write_tiny_shot(tmp_path / "plates", count=24)
+    shot = tiny.shot(1, recipe="flow-closed-form")
+    whole = [result.key for result in Engine(shot, Cache(tmp_path / "whole")).render([1, 2, 3])]
+    Path(tiny.plate.path(17)).unlink()
+    Path(tiny.plate.path(18)).write_bytes(b"")
+    engine = Engine(shot, Cache(tmp_path / "broken"))
+    engine.check([1, 2, 3])
+    assert [result.key for result in engine.render([1, 2, 3])] == whole
+    for frames in (None, [15]):
+        with pytest.raises(PlateError, match="17"):
+            next(Engine(shot, Cache(tmp_path / "broken")).render(frames))
+
+
+def test_a_missing_frame_that_the_light_is_judged_by_is_told_as_such(tmp_path):
+    tiny = write_tiny_shot(tmp_path / "plates", count=24)
+    Path(tiny.plate.path(24)).unlink()
+    with pytest.raises(PlateError, match=r"judged by.*end the shot before it.*frame 24"):
+        next(Engine(tiny.shot(1, recipe="flow-closed-form"), Cache(tmp_path / "cache")).render([1, 2]))
+
+
 def test_changing_a_plate_frame_recomputes_only_what_sees_it(tmp_path):
     tiny = write_tiny_shot(tmp_path / "shot", width=16, height=12, count=30)
     shot = toy_shot(tiny, 15).replace(colour=type(tiny.shot().colour)(encoding="0,1,1"))

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from seqmatte import kept_pictures, plate_files
 from seqmatte.cache import Cache
 from seqmatte.engine import Engine
 from seqmatte.source import Source
@@ -14,7 +15,7 @@ def shot(tiny_shot):
     return tiny_shot.shot(1, recipe="flow-closed-form")
 
 
-def test_each_frame_asks_ahead_for_the_plates_that_the_one_before_it_looked_at_one_further(
+def test_each_frame_asks_ahead_for_the_farthest_plate_that_the_one_before_it_looked_at_one_further(
     shot, tiny_shot, tmp_path, monkeypatch
 ):
     asked, done = {}, []
@@ -24,12 +25,35 @@ def test_each_frame_asks_ahead_for_the_plates_that_the_one_before_it_looked_at_o
     )
     for result in Engine(shot, Cache(tmp_path)).render():
         done.append(result.frame)
-    # Frame 4 is being made, 3 is done: what 3 looked at (itself, and 3 and 6 frames on) is asked for for 5.
+    # Frame 4 is being made, 3 is done: the farthest that 3 looked at (6 frames on) is asked for for 5.
     wanted = set().union(*(reads for count, reads in asked.items() if count <= 4))
-    assert {("plate", frame, "encoded") for frame in (2, 5, 8, 11)} <= wanted
+    assert {("plate", 11, "encoded")} <= wanted
     assert ("plate", 5, "scene") in wanted
     last = tiny_shot.frames[-1]
     assert all(1 <= frame <= last for reads in asked.values() for _, frame, _ in reads)
+
+
+def test_plates_too_large_to_keep_many_are_not_read_over_and_over(shot, tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_pictures, "KEPT_BYTES", 1)
+    read, reads = plate_files.read_plate, []
+    monkeypatch.setattr(plate_files, "read_plate", lambda path, **more: (reads.append(path), read(path, **more))[1])
+    made = list(Engine(shot, Cache(tmp_path)).render())
+    assert len(reads) <= 3 * len(made)
+
+
+def test_a_cancel_does_not_wait_for_what_was_to_be_read_ahead(shot, tmp_path, monkeypatch):
+    begun, ended = [], threading.Event()
+
+    def slow(self, name, frame, space=None):
+        begun.append(frame)
+        ended.wait(5)
+
+    monkeypatch.setattr(Source, "prefetch", slow)
+    results = Engine(shot, Cache(tmp_path)).render()
+    next(results), next(results)
+    threading.Timer(0.2, ended.set).start()
+    results.close()
+    assert len(begun) == 1
 
 
 def test_a_cached_frame_is_read_while_the_one_before_it_is_handed_on_and_is_the_same(shot, tmp_path, monkeypatch):
