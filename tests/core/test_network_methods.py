@@ -116,8 +116,10 @@ def test_a_thawed_walk_goes_on_bit_for_bit(name, precision, tiny, stocked, tmp_p
     assert np.array_equal(one.pixels, other.pixels)
 
 
-@pytest.mark.parametrize("name", ["hstsg-compact", "combined", "flow-refiner"])
-def test_a_frame_that_is_black_keeps_the_matte_that_was_there_and_the_next_goes_on(name, tmp_path):
+@pytest.mark.parametrize("name", ["flow-closed-form", "hstsg-compact", "combined", "flow-refiner"])
+def test_a_frame_that_is_black_keeps_the_matte_that_was_there_and_the_next_goes_on(name, tmp_path, monkeypatch):
+    # With the weights that are shipped.
+    monkeypatch.setenv("SEQMATTE_HOME", str(tmp_path / "home"))
     whole, dipped = (write_tiny_shot(tmp_path / which, width=96, height=80, count=5) for which in ("whole", "dipped"))
     header = exr.read_header(dipped.plate.path(3))
     write_picture(dipped.plate.path(3), np.zeros((80, 96, 3)), ("R", "G", "B"), header)
@@ -127,6 +129,17 @@ def test_a_frame_that_is_black_keeps_the_matte_that_was_there_and_the_next_goes_
     assert black.facts["confidence"] < after.facts["confidence"]
     undisturbed, found = (np.abs(e.layer("matte", 4)["A"] - whole.alpha[4]).mean() for e in engines)
     assert found < undisturbed + 0.02
+
+
+@pytest.mark.parametrize("names", [("flow-refiner", "combined"), ("combined", "flow-refiner")])
+def test_a_worker_that_made_one_recipe_makes_the_other_as_a_fresh_one_does(names, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQMATTE_HOME", str(tmp_path / "home"))
+    tiny, opened = write_tiny_shot(tmp_path / "shot", count=3), OpenMethods()
+    for name in names:
+        shot = tiny.shot(1, recipe=name)
+        shared = Engine(shot, Cache(tmp_path / "shared"), opened=opened).layer("matte", 2)
+        fresh = Engine(shot, Cache(tmp_path / "fresh")).layer("matte", 2)
+        assert np.array_equal(shared.pixels, fresh.pixels)
 
 
 def test_a_guide_on_the_compact_network_stands_where_the_artist_is_sure(tiny, stocked, tmp_path):

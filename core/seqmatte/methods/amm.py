@@ -16,7 +16,7 @@ class Amm(Detailed):
     """
 
     name: ClassVar[str] = "amm"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     network: ClassVar[str] = "amm"
     Params: ClassVar[type] = DetailParams
 

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from seqlink.params import param
+from seqmatte.confidence import alone
 from seqmatte.layer import Layer
 from seqmatte.method import Read, State, View
-from seqmatte.methods.networked import Networked, NetworkParams, Plane, decided
+from seqmatte.methods.networked import Networked, NetworkParams, Plane
 from seqmatte.reach import PerFrame
 
 # How much the box around the subject is larger than it, on either side.
@@ -36,7 +37,7 @@ class Bgm1(Networked):
     """
 
     name: ClassVar[str] = "bgm1"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     network: ClassVar[str] = "bgm1"
     Params: ClassVar[type] = Bgm1Params
     needs_clean: ClassVar[bool] = True
@@ -60,7 +61,7 @@ class Bgm1(Networked):
             rows, columns = box
             found = self._matted(view["plate"].pixels[box], view["clean"].pixels[box], guess[box])
             alpha[rows, columns] = found if self.params.islands else largest_part(found)
-        return None, self.alpha_layer(alpha, decided(alpha))
+        return None, self.alpha_layer(alpha, alone(alpha))
 
     def _matted(self, plate: Plane, clean: Plane, guess: Plane) -> Plane:
         """Alpha of a box, H x W, from encoded pictures and the guide in it."""

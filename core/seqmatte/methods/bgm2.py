@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from seqlink.params import param
+from seqmatte.confidence import alone
 from seqmatte.device import Device
 from seqmatte.layer import Layer
 from seqmatte.method import Read, State, View
-from seqmatte.methods.networked import Networked, NetworkParams, decided, enlarged, plane
+from seqmatte.methods.networked import Networked, NetworkParams, enlarged, plane
 from seqmatte.reach import PerFrame
 from seqmatte.runtime import Runner
 
@@ -51,7 +52,7 @@ class Bgm2(Networked):
     """
 
     name: ClassVar[str] = "bgm2"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     network: ClassVar[str] = "bgm2"
     Params: ClassVar[type] = Bgm2Params
     needs_clean: ClassVar[bool] = True
@@ -76,7 +77,7 @@ class Bgm2(Networked):
         height, width = view["plate"].height, view["plate"].width
         made = self.runner.run("step", {"plate": plate, "clean": clean})
         alpha = plane(made["alpha"][..., :height, :width])
-        return None, self.alpha_layer(alpha, decided(alpha))
+        return None, self.alpha_layer(alpha, alone(alpha))
 
     def options(self) -> Mapping[str, object]:
         usual = (0.125, 320_000) if self._large else (0.25, 80_000)

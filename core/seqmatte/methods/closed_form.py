@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqlink.params import param
+from seqmatte.confidence import beside_guess, blank, of_frame
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View
 from seqmatte.methods.on_device import OnDevice, light, tensor
@@ -69,7 +70,7 @@ class ClosedForm(OnDevice):
     """
 
     name: ClassVar[str] = "closed_form"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Params: ClassVar[type] = ClosedFormParams
 
     makes = "alpha"
@@ -85,14 +86,19 @@ class ClosedForm(OnDevice):
 
     def step(self, state: State, view: View) -> tuple[State, Layer]:
         trimap = view["trimap"]
-        luma = luma_of(view["plate", 0, "encoded"].take("R", "G", "B"))
+        encoded = view["plate", 0, "encoded"].take("R", "G", "B")
+        luma = luma_of(encoded)
         wanted = _wanted(trimap, self.params.guidance)
         last = None if state is None else carried(state, luma)
         if last is not None:
             reach = self.params.widening / 100 * trimap.width
             wanted = _remembering(wanted, *last, reach, self.params)
         alpha = self._solved(view["plate", 0, "scene"], wanted)
-        return Memory(alpha, luma), _layer(alpha, trimap, wanted)
+        sure = beside_guess(alpha, trimap)
+        # Where nothing can be seen alpha goes by the way that the subject went before.
+        sure *= 0.5 if blank(encoded) else 1
+        facts = {"confidence": of_frame(float(alpha.mean()), float(sure.mean())), "correction": 0.0}
+        return Memory(alpha, luma), Layer(np.stack((alpha, sure), 2), ("A", "confidence"), facts=facts)
 
     def freeze(self, state: State) -> Frozen:
         return {} if state is None else {"alpha": state.alpha, "luma": state.luma}
@@ -157,13 +163,3 @@ def _agreed(wanted: Wanted, last: Plane, guidance: float) -> Plane:
     """
     variance = _SLACK**2 + guidance * _GUESSED / wanted.weight.clip(1e-9)
     return np.asarray(np.exp((last - wanted.prior) ** 2 / (-2 * variance)), np.float32)
-
-
-def _layer(alpha: Plane, trimap: Layer, wanted: Wanted) -> Layer:
-    """Confidence in the band is the mean of the guide's and of how far what was found is what was guessed."""
-    guessed = trimap.has("alpha")
-    confidence = trimap["confidence"] if trimap.has("confidence") else (~wanted.unknown).astype(np.float32)
-    agreed = 1 - np.abs(alpha - trimap["alpha"]) if guessed else np.full_like(alpha, 0.5)
-    sure = np.where(wanted.unknown, 0.5 * (confidence + agreed), 1).clip(0, 1).astype(np.float32)
-    facts = {"confidence": float(sure.mean(dtype=np.float64)), "correction": 0.0}
-    return Layer(np.stack((alpha, sure), 2), ("A", "confidence"), facts=facts)

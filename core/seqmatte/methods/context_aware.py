@@ -24,7 +24,7 @@ class ContextAware(TrimapNetwork):
     """
 
     name: ClassVar[str] = "context_aware"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     network: ClassVar[str] = "context_aware"
     Params: ClassVar[type] = TrimapParams
     # Its second encoder stays at a quarter of the size: 1024 x 1024 take 6.6 GiB.

@@ -35,7 +35,7 @@ class ContextMotion(Recurrent):
     """
 
     name: ClassVar[str] = "context_motion"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     network: ClassVar[str] = "context_motion"
     Params: ClassVar[type] = ContextMotionParams
 

@@ -32,7 +32,7 @@ class Dim(TrimapNetwork):
     """
 
     name: ClassVar[str] = "dim"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     network: ClassVar[str] = "dim"
     Params: ClassVar[type] = DimParams
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqlink.params import param
+from seqmatte.confidence import of_frame
 from seqmatte.guide import known
 from seqmatte.layer import Layer
 from seqmatte.method import Read, State, View
@@ -58,7 +59,7 @@ class EdgeSnap(OnDevice):
     """
 
     name: ClassVar[str] = "edge_snap"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Params: ClassVar[type] = EdgeSnapParams
 
     makes = "alpha"
@@ -74,8 +75,9 @@ class EdgeSnap(OnDevice):
     def step(self, state: State, view: View) -> tuple[State, Layer]:
         guess = view["guess"]
         made = snapped(view["plate", 0, "scene"], view.get("guide"), guess["alpha"], self.params, self.device)
-        facts = {"confidence": float(guess["confidence"].mean(dtype=np.float64)), "correction": 0.0}
-        return None, Layer(np.stack((made, guess["confidence"]), 2), ("A", "confidence"), facts=facts)
+        sure = guess["confidence"]
+        facts = {"confidence": of_frame(float(made.mean()), float(sure.mean())), "correction": 0.0}
+        return None, Layer(np.stack((made, sure), 2), ("A", "confidence"), facts=facts)
 
 
 def snapped(plate: Layer, guide: Layer | None, alpha: Plane, params: EdgeSnapParams, device: torch.device) -> Plane:

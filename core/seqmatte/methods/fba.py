@@ -36,7 +36,7 @@ class Fba(TrimapNetwork):
     """
 
     name: ClassVar[str] = "fba"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     network: ClassVar[str] = "fba"
     Params: ClassVar[type] = FbaParams
 

@@ -21,7 +21,7 @@ class Gca(TrimapNetwork):
     """
 
     name: ClassVar[str] = "gca"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     network: ClassVar[str] = "gca"
     Params: ClassVar[type] = TrimapParams
 

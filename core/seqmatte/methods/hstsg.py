@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from seqlink.params import param
+from seqmatte.confidence import alone
 from seqmatte.guide import known
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View, guide_kind
@@ -16,7 +17,6 @@ from seqmatte.methods.networked import (
     Networked,
     NetworkParams,
     brought_up,
-    decided,
     plane,
     sized,
 )
@@ -78,7 +78,7 @@ class Hstsg(Networked):
     """
 
     name: ClassVar[str] = "hstsg"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     network: ClassVar[str] = "hstsg"
     Params: ClassVar[type] = HstsgParams
 
@@ -112,7 +112,7 @@ class Hstsg(Networked):
         found = plane(brought_up(unpadded(made["matte"], around), small, picture))
         if guide is not None:
             found = np.where(known(guide), guide.pixels[:, :, 0], found).astype(np.float32)
-        return following, self.alpha_layer(found, decided(found))
+        return following, self.alpha_layer(found, alone(found))
 
     def freeze(self, state: Walk) -> Frozen:
         groups = {"guided": (state.guided,), "lately": state.lately, "near": state.near}

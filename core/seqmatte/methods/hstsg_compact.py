@@ -10,9 +10,10 @@ import numpy as np
 
 from seqlink.params import param
 from seqmatte import guide
+from seqmatte.confidence import blank, of_frame
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View, guide_kind
-from seqmatte.methods.networked import Networked, NetworkParams, Plane, blank, enlarged, plane, sized
+from seqmatte.methods.networked import Networked, NetworkParams, Plane, enlarged, plane, sized
 from seqmatte.methods.on_device import light
 from seqmatte.reach import MEETING, NearestKey
 
@@ -66,7 +67,7 @@ class HstsgCompact(Networked):
     """
 
     name: ClassVar[str] = "hstsg_compact"
-    version: ClassVar[int] = 8
+    version: ClassVar[int] = 9
     network: ClassVar[str] = "hstsg-compact"
     Params: ClassVar[type] = HstsgCompactParams
 
@@ -91,7 +92,7 @@ class HstsgCompact(Networked):
             made, _ = self._begun(view)
             return state, self._guided(made, view)
         picture = self._seen(view)
-        if blank(picture):
+        if blank(view["plate", 0, "encoded"].take("R", "G", "B")):
             return state, self._unseen(state, view)
         made = self.runner.run("step", {"plate": picture, **state.bank()})
         state = state.with_recent({name: made[f"next_{name}"] for name in state.guided})
@@ -170,5 +171,5 @@ class HstsgCompact(Networked):
 
 def _guess_layer(alpha: Plane, confidence: Plane) -> Layer:
     planes = [np.asarray(x, np.float32).clip(0, 1) for x in (alpha, confidence)]
-    facts = {"confidence": float(planes[1].mean(dtype=np.float64))}
+    facts = {"confidence": of_frame(*(float(plane.mean()) for plane in planes))}
     return Layer(np.stack(planes, 2), ("alpha", "confidence"), facts=facts)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from seqlink.params import param
 from seqmatte import runtime as runtimes
+from seqmatte.confidence import of_frame
 from seqmatte.device import Device
 from seqmatte.layer import Layer, Pixels
 from seqmatte.method import as_planes
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Plane = npt.NDArray[np.float32]
-
-# How much an encoded picture of 32 x 32 must vary for something to be seen in it.
-_SEEN = 0.02
 
 
 @dataclass(frozen=True)
@@ -86,28 +84,23 @@ class Networked:
 
         return torch.from_numpy(as_planes(plate, "R", "G", "B")).to(self.runner.device)
 
-    def alpha_layer(self, alpha: Plane, confidence: Plane, colour: Pixels | None = None) -> Layer:
+    def alpha_layer(self, alpha: Plane, sure: Plane, colour: Pixels | None = None) -> Layer:
         """H x W opacity and how sure it is, 0..1; colour: H x W x 3, a straight foreground in scene-linear light."""
         import cv2
 
-        channels = ("A", "confidence") if colour is None else ("A", "confidence", "F.R", "F.G", "F.B")
-        planes = [np.clip(alpha, 0, 1), np.clip(confidence, 0, 1)]
-        sure = cv2.mean(planes[1])[0]
-        pixels = np.asarray(cv2.merge([*planes, *(() if colour is None else cv2.split(colour))]), np.float32)
-        return Layer(pixels, channels, facts={"confidence": sure, "correction": self.weights.correction})
+        # Put together first and clipped where they then are: fresh memory for a plane costs more than its arithmetic.
+        pixels = np.asarray(cv2.merge([alpha, sure]), np.float32)
+        np.clip(pixels, 0, 1, out=pixels)
+        facts = {"confidence": of_frame(*cv2.mean(pixels)[:2]), "correction": self.weights.correction}
+        if colour is None:
+            return Layer(pixels, ("A", "confidence"), facts=facts)
+        whole = np.concatenate((pixels, colour), 2, dtype=np.float32)
+        return Layer(whole, ("A", "confidence", "F.R", "F.G", "F.B"), facts=facts)
 
 
 def plane(tensor: Tensor) -> Plane:
     """H x W from [1, 1, H, W]."""
     return np.asarray(tensor[0, 0].cpu().numpy(), np.float32)
-
-
-def decided(alpha: Plane) -> Plane:
-    """Confidence where a network tells none: how far alpha is from a half."""
-    # In one plane: at 4K, fresh memory costs more than the arithmetic.
-    sure = np.multiply(alpha, 2, dtype=np.float32)
-    sure -= 1
-    return np.abs(sure, out=sure)
 
 
 def enlarged(x: Tensor, multiple: int, least: int = 1, mode: str = "reflect") -> Tensor:
@@ -127,14 +120,6 @@ def _indices(side: int, wanted: int, mode: str, device: torch.device) -> Tensor:
 
     kind: Any = mode
     return torch.from_numpy(np.pad(np.arange(side), (0, wanted - side), kind)).to(device)
-
-
-def blank(picture: Tensor) -> bool:
-    """Whether nothing can be seen in an encoded picture [1, 3, H, W], as in a dip to black or a lost frame."""
-    import torch.nn.functional as F
-
-    small = F.interpolate(picture, size=(32, 32), mode="area")
-    return bool((small.amax((2, 3)) - small.amin((2, 3))).max() < _SEEN)
 
 
 def sized(picture: Tensor, longest: int, most: float = 1.0) -> Tensor:

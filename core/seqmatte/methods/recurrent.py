@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqmatte.confidence import alone
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View
-from seqmatte.methods.networked import Networked, decided, plane
+from seqmatte.methods.networked import Networked, plane
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +37,7 @@ class Recurrent(Networked):
         made = self.runner.run("step", {"plate": picture, **before})
         alpha = plane(self.shown(made["alpha"], picture, view))
         following = {name: made[f"next_{name}"] for name in before}
-        return following, self.alpha_layer(alpha, decided(alpha))
+        return following, self.alpha_layer(alpha, alone(alpha))
 
     def seen(self, picture: Tensor) -> Tensor:
         """What the network is given of the picture [1, 3, H, W]."""

@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from seqlink.params import param
 from seqmatte.colour_tables import Colours
+from seqmatte.confidence import blank, judged
 from seqmatte.guide import known
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View, as_planes
 from seqmatte.methods.edge_snap import EdgeSnapParams, snapped
-from seqmatte.methods.networked import Networked, NetworkParams, Plane, blank, enlarged
+from seqmatte.methods.networked import Networked, NetworkParams, Plane, enlarged
 from seqmatte.reach import MEETING, NearestKey
 from seqmatte.steady import Memory, carried, luma_of
 
@@ -57,7 +58,7 @@ class Refiner(Networked):
     """
 
     name: ClassVar[str] = "refiner"
-    version: ClassVar[int] = 13
+    version: ClassVar[int] = 14
     network: ClassVar[str] = "refiner"
     Params: ClassVar[type] = RefinerParams
 
@@ -86,14 +87,16 @@ class Refiner(Networked):
         return Colours(frozen["subject"], frozen["background"], frozen["background"])
 
     def step(self, state: Colours, view: View) -> tuple[State, Layer]:
-        if blank(self.picture(view["plate", 0, "encoded"])):
+        if blank(view["plate", 0, "encoded"].take("R", "G", "B")):
             # Only the first opinion goes by anything but the picture: by the way that the subject went before.
             return state, self.alpha_layer(view["solved"]["A"], 0.5 * view["solved"]["confidence"])
         opinions = seen(view, state, self._second(view))
         alpha = opinions["alpha"][0]
         if opinions["free"].any():
             alpha = self._snapped(np.where(opinions["free"][0] > 0, self._weighed(opinions), alpha), view)
-        sure = _sure(alpha, opinions, view["solved"]["confidence"])
+        guide = view.get("guide")
+        given = None if guide is None else known(guide)
+        sure = judged(alpha, (opinions["alpha"][0], opinions["guess"][0]), view["trimap"], given)
         return state, self.alpha_layer(alpha, sure)
 
     def _second(self, view: View) -> Layer:
@@ -187,9 +190,3 @@ def _steady(around: Plane) -> npt.NDArray[np.bool_]:
         return np.zeros(around.shape[1:], bool)
     firm = (np.minimum.reduce(trusts) >= _STEADY).astype(np.float32)
     return np.asarray(cv2.blur(firm, (_WINDOW, _WINDOW)) >= 0.5)
-
-
-def _sure(alpha: Plane, opinions: Mapping[str, Plane], before: Plane) -> Plane:
-    """How far the opinions agree with what was found, and what was said of the first one before."""
-    apart = np.maximum(np.abs(alpha - opinions["alpha"][0]), np.abs(alpha - opinions["guess"][0]))
-    return np.asarray(np.where(opinions["free"][0] > 0, 0.5 * (before + 1 - apart), before), np.float32)

@@ -26,7 +26,7 @@ class Rvm(Detailed):
     """
 
     name: ClassVar[str] = "rvm"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     network: ClassVar[str] = "rvm"
     Params: ClassVar[type] = RvmParams
 

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from seqlink.params import param
+from seqmatte.confidence import beside_guess
 from seqmatte.layer import Layer
 from seqmatte.method import Read, State, View
 from seqmatte.methods.networked import Plane, enlarged
-from seqmatte.methods.trimap_network import TrimapNetwork, TrimapParams, confidence, foreground, tiling
+from seqmatte.methods.trimap_network import TrimapNetwork, TrimapParams, foreground, tiling
 from seqmatte.networks.imagenet import normalised
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Tcvom(TrimapNetwork):
     """
 
     name: ClassVar[str] = "tcvom"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     network: ClassVar[str] = "tcvom"
     Params: ClassVar[type] = TcvomParams
 
@@ -76,7 +77,7 @@ class Tcvom(TrimapNetwork):
             if len(found) > 1:
                 plate = view["plate", 0, "encoded"]
                 colour = foreground(found[1:4], band, plate, view["plate", 0, "scene"])
-        return None, self.alpha_layer(alpha, confidence(alpha, trimap), colour)
+        return None, self.alpha_layer(alpha, beside_guess(alpha, trimap), colour)
 
     def _three(self, view: View, band: npt.NDArray[np.bool_]) -> Plane:
         """Alpha, and F of the fba base, 1 or 4 x H x W."""

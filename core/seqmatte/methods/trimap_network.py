@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqlink.params import param
+from seqmatte.confidence import beside_guess
 from seqmatte.encoding import Encoding
 from seqmatte.layer import Layer, Pixels
 from seqmatte.method import Read, State, View
@@ -69,7 +70,7 @@ class TrimapNetwork(Networked):
             alpha = np.where(band, found[0], alpha).astype(np.float32)
             if len(found) > 1:
                 colour = foreground(found[1:4], band, plate, view["plate", 0, "scene"])
-        return None, self.alpha_layer(alpha, confidence(alpha, trimap), colour)
+        return None, self.alpha_layer(alpha, beside_guess(alpha, trimap), colour)
 
     def code(self, known: Trimap) -> Plane:
         """The trimap as the network is told it, C x H x W."""
@@ -103,14 +104,6 @@ def tiling(params: TrimapParams, pixels: int, whole: int = WHOLE_PIXELS, usual: 
     size = max(64, params.tile // 32 * 32) if params.tile else 0
     size = size or (usual if pixels > whole else 0)
     return Tiling(size, overlap=min(params.overlap, size // 2) // 32 * 32)
-
-
-def confidence(alpha: Plane, trimap: Layer) -> Plane:
-    """The trimap's where it is sure; in its band less, the further alpha is from what was guessed."""
-    carried = trimap["confidence"] if trimap.has("confidence") else np.ones_like(alpha)
-    band = (trimap["trimap"] > 0) & (trimap["trimap"] < 1)
-    agreed = 1 - np.abs(alpha - trimap["alpha"]) if trimap.has("alpha") else np.abs(2 * alpha - 1)
-    return np.where(band, 0.5 * (carried + agreed), carried).astype(np.float32)
 
 
 def foreground(found: Plane, band: npt.NDArray[np.bool_], encoded: Layer, scene: Layer) -> Pixels:
