@@ -1,7 +1,7 @@
 """The worker: JSON lines in, Engine, JSON lines out (the messages are described in seqlink/wire.py).
 
 Three threads. The reading one answers hello, cancel and bye at once, so that a cancel is seen before the next step
-of a method. The main one renders, one request after the other. A third answers what needs no pixels (status,
+of a method, and answers for a request that still waits. The main one renders, one request after the other. A third answers what needs no pixels (status,
 methods), also while a render runs. Nothing is kept between requests but opened methods, found by identity.
 
 Standard output belongs to the protocol: `claim_output` keeps it and points the ordinary one at standard error, so
@@ -70,11 +70,12 @@ class Outlet:
                 line = line[self._stream.write(line) :]
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
-    """A request that takes its time."""
+    """A request that takes its time. begun: whether someone works on it; else a cancel answers for it at once."""
 
     request: wire.Request
+    begun: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
@@ -153,12 +154,24 @@ class Desk:
     def _cancel(self, id: Any) -> bool:
         with self._lock:
             job = self._open.get(id) if isinstance(id, (int, str)) else None
-        if job is not None:
-            job.cancelled.set()
-        return job is not None
+            if job is not None:
+                job.cancelled.set()
+            if job is None or job.begun:
+                return job is not None
+            self._open.pop(id)
+        self._fail(job.request, Cancelled("cancelled before it began"))
+        return True
+
+    def _begin(self, job: Job) -> bool:
+        """Whether it still waits for an answer; one that was cancelled while it waited has had it."""
+        with self._lock:
+            job.begun = job in self._open.values()
+            return job.begun
 
     def _work(self, jobs: queue.SimpleQueue[Job | None]) -> None:
         while (job := jobs.get()) is not None:
+            if not self._begin(job):
+                continue
             try:
                 answer = self._computed(job)
             except Exception as error:  # noqa: BLE001 - whatever a job meets, the worker lives and says it
@@ -170,7 +183,7 @@ class Desk:
 
     def _computed(self, job: Job) -> dict[str, Any]:
         if job.cancelled.is_set():
-            raise Cancelled("cancelled before it began")
+            raise Cancelled("cancelled before it began")  # the host is gone
         params = job.request.params
         if job.request.method == "render":
             return self._answers.render(params, job.cancelled, lambda event: self._tell(job, event))

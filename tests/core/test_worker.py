@@ -255,6 +255,20 @@ def test_a_waiting_render_can_be_cancelled_before_it_begins(worker, tiny_shot, t
     assert not walked.exists()
 
 
+def test_the_cancel_of_a_waiting_render_is_answered_while_the_other_one_goes_on(worker, tiny_shot, tmp_path):
+    gate = gate_of(tmp_path)
+    first = worker.send("render", {"shot": toy(tiny_shot, gate=str(gate))})
+    second = worker.send("render", {"shot": toy(tiny_shot, gate=str(gate))})
+    second.cancel()
+    with pytest.raises(WorkerError, match="before it began") as caught:
+        second.result(60)
+    assert caught.value.cancelled and not first.poll() and not first.done
+    assert worker.ask("cancel", {"id": second.id}) == {"cancelled": False}
+    let_through(gate, *range(1, 13))
+    assert first.result() == {"frames": "1-12"}
+    assert worker.ask("render", {"shot": toy(tiny_shot)}) == {"frames": "1-12"}
+
+
 def test_a_cancel_for_nobody_cancels_nothing(worker):
     for id in (99, None, [], "x", 1.5):
         assert worker.ask("cancel", {"id": id}) == {"cancelled": False}
