@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from seqlink import FramePath
 from seqmatte import exr, whole_file
-from seqmatte.errors import OutputError
+from seqmatte.errors import CacheError, OutputError
+from seqmatte.file_faults import system_words
 from seqmatte.layer import single
 
 if TYPE_CHECKING:
@@ -22,22 +23,26 @@ def deliver(result: Result, out: FramePath, subjects: tuple[str, ...] = ("matte"
 
     A file that already holds these bytes is left alone, so that nobody downstream thinks it new. Raises OutputError.
     """
-    target = Path(place_of(out, result.subject, subjects).path(result.frame))
+    target = Path(place_of(out, result.frame, result.subject, subjects))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if not (target.exists() and filecmp.cmp(result.path, target, shallow=False)):
             _copy(Path(result.path), target)
     except OSError as error:
-        raise OutputError(f"the result cannot be written: {error}", frame=result.frame, path=target) from error
+        if not os.path.exists(result.path):
+            gone = "the frame is gone from the cache, which somebody emptied or took away; run again"
+            raise CacheError(gone, frame=result.frame, path=result.path) from error
+        raise _unwritten("result", error, result.frame, target) from error
     return str(target)
 
 
-def place_of(out: FramePath, subject: str, subjects: tuple[str, ...]) -> FramePath:
-    """The pattern of one subject: the one given where there is one subject, else with its name before the number."""
+def place_of(out: FramePath, frame: int, subject: str, subjects: tuple[str, ...]) -> str:
+    """The file of a frame: as the pattern says where there is one subject, else with its name before that."""
+    place = out.path(frame)
     if len(subjects) == 1:
-        return out
-    folder, name = os.path.split(str(out))
-    return FramePath(os.path.join(folder, f"{subject}.{name}"))
+        return place
+    folder, name = os.path.split(place)
+    return os.path.join(folder, f"{subject}.{name}")
 
 
 def write_confidence(engine: Engine, result: Result, out: FramePath) -> str:
@@ -45,15 +50,19 @@ def write_confidence(engine: Engine, result: Result, out: FramePath) -> str:
 
     Raises OutputError.
     """
-    alpha = engine.layer("alpha", result.frame)
-    target = place_of(out, result.subject, engine.shot.subjects()).path(result.frame)
+    target = place_of(out, result.frame, result.subject, engine.shot.subjects())
     try:
         os.makedirs(os.path.dirname(os.path.abspath(target)), exist_ok=True)
     except OSError as error:
-        raise OutputError(f"the map cannot be written: {error}", frame=result.frame, path=target) from error
+        raise _unwritten("map", error, result.frame, target) from error
+    alpha = engine.layer("alpha", result.frame)
     sure = single(alpha["confidence"], "Y", confidence=result.confidence)
     exr.write(target, sure.with_header(alpha.header), half=("Y",))
     return target
+
+
+def _unwritten(what: str, error: OSError, frame: int, target: object) -> OutputError:
+    return OutputError(f"the {what} cannot be written: {system_words(error)}", frame=frame, path=target)
 
 
 def _copy(source: Path, target: Path) -> None:

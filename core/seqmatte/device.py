@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Device:
-    """kind: "auto" (a GPU where there is one), "cpu" or "cuda" ("cuda:1" for the second)."""
+    """kind: "auto" (a GPU where there is one), "cpu" or "cuda" ("cuda:1" for the second).
+
+    Raises DeviceError, when made, for any other word; whether there is such a GPU is found out by `torch`.
+    """
 
     kind: str = "auto"
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.kind):
+            raise DeviceError(f"no such device: {self.kind!r}; use auto, cpu or cuda, or cuda:1 for the second GPU")
+
+    @property
+    def number(self) -> int:
+        """Which GPU: 0 where none is named."""
+        return int(self.kind.partition(":")[2] or 0)
+
     def torch(self) -> torch.device:
-        """The torch device. Raises DeviceError where a GPU was asked for and there is none."""
+        """The torch device. Raises DeviceError where a GPU was asked for that is not there."""
         import torch
 
         found = torch.cuda.is_available()
@@ -26,11 +39,13 @@ class Device:
             return torch.device("cuda" if found else "cpu")
         if self.kind == "cpu":
             return torch.device("cpu")
-        if not self.kind.startswith("cuda"):
-            raise DeviceError(f"no such device: {self.kind!r}; use auto, cpu or cuda")
         if not found:
             raise DeviceError("a CUDA device was asked for and torch finds none; use --device cpu or auto")
-        return torch.device(self.kind)
+        there = torch.cuda.device_count()
+        if self.number >= there:
+            known = "cuda:0" if there == 1 else f"cuda:0 to cuda:{there - 1}"
+            raise DeviceError(f"there is no {self.kind} on this machine; there is {known}")
+        return torch.device("cuda", self.number) if ":" in self.kind else torch.device("cuda")
 
     def name(self) -> str:
         """What to call it in a report."""

@@ -19,7 +19,10 @@ from __future__ import annotations
 
 import re
 
-_MEMORY = re.compile(r"out of memory|can(.|no)t allocate memory|failed to allocate memory", re.IGNORECASE)
+_MEMORY = re.compile(
+    r"out of memory|can(.|no)t allocate memory|failed to allocate memory|(CUDNN|CUBLAS)_STATUS_ALLOC_FAILED",
+    re.IGNORECASE,
+)
 
 
 class SeqmatteError(Exception):

@@ -49,6 +49,10 @@ def system_words(error: OSError) -> str:
         errno.EROFS: "the folder is read-only",
         errno.EACCES: "the folder may not be written (permissions)",
         errno.ENOENT: "the folder does not exist",
+        errno.EEXIST: "a file stands where its folder should be",
+        errno.ENOTDIR: "a file stands where its folder should be",
+        errno.EISDIR: "a folder has that name",
+        errno.ENAMETOOLONG: "the name is longer than the disk allows",
     }
     return words.get(error.errno or 0, error.strerror or str(error))
 

@@ -17,6 +17,7 @@ def refuse(shot: Shot, frames: FrameRange | None = None, confidence: FramePath |
     or weights; several pictures in one place; and a name that does not end as an EXR's. frames: those made, None for
     all. Raises ShotError for a subject whose name cannot stand in a file's.
     """
+    refuse_names(shot)
     places = _Places()
     read = {places.real(path): path for path in _read(shot)}
     if saved and places.real(saved) in read:
@@ -45,12 +46,21 @@ def _written(shot: Shot, frames: Iterable[int], pattern: FramePath) -> Iterator[
     if not str(pattern).lower().endswith(".exr"):
         raise OutputError("results are EXRs: end the name in .exr, as in matte.####.exr", path=pattern)
     for subject in shot.subjects():
-        if set(subject) & set("/\\"):
-            raise ShotError(
-                f"the subject {subject!r} cannot stand in a file's name: leave / and \\ out", field="guides"
-            )
         for frame in frames:
-            yield frame, place_of(pattern, subject, shot.subjects()).path(frame)
+            yield frame, place_of(pattern, frame, subject, shot.subjects())
+
+
+def refuse_names(shot: Shot) -> None:
+    """Raises ShotError where subjects cannot name files of their own, on whatever machine they are opened."""
+    known: dict[str, str] = {}
+    for subject in shot.subjects():
+        if not subject.strip() or subject.startswith(".") or not subject.isprintable() or set(subject) & set("/\\"):
+            needs = "a subject has a name, on one line, that begins with no dot and has no / or \\ in it"
+            raise ShotError(f"the subject {subject!r} cannot stand in a file's name: {needs}", field="guides")
+        other = known.setdefault(subject.casefold(), subject)
+        if other != subject:
+            same = "their files would have one name on Windows and macOS"
+            raise ShotError(f"the subjects {other!r} and {subject!r} differ only in case: {same}", field="guides")
 
 
 def _advice(pattern: FramePath | None) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from seqmatte.events import Event, FrameDone, Progress, Warning
 
 if TYPE_CHECKING:
+    from seqlink import FrameRange
     from seqmatte.engine import Engine, Result, Status
 
 
@@ -32,8 +34,12 @@ class Reporter:
             self._line(f"{engine.subject}: recipe {engine.recipe}, {_counts(status)}")
             self._line(f"colour: {engine.colour}")
 
-    def plan(self, engine: Engine, status: Status) -> None:
-        """The dry run's answer, on standard output."""
+    def plans(self, engines: Sequence[Engine], frames: FrameRange | None = None) -> None:
+        """The dry run's answer, on standard output: of all engines or, where one of them fails, of none."""
+        for engine, status in [(engine, engine.status(frames)) for engine in engines]:
+            self._plan(engine, status)
+
+    def _plan(self, engine: Engine, status: Status) -> None:
         if self._json:
             self._tell("plan", **_plan(engine, status))
             return

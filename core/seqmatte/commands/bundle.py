@@ -6,6 +6,7 @@ import argparse
 import os
 
 from seqlink import FrameRange, Shot
+from seqmatte.commands.engines import checked_engines
 from seqmatte.commands.shot_arguments import add_run_arguments, add_shot_arguments, shot_of
 
 EPILOG = """\
@@ -65,13 +66,9 @@ def _refuse_own_document(read: str, folder: str) -> None:
 def _tasks(args: argparse.Namespace, shot: Shot) -> list[FrameRange]:
     """The tasks of all subjects. A task renders every subject, so each frame is in one task alone."""
     from seqlink.farm import merged
-    from seqmatte.cache import Cache
-    from seqmatte.engine import Engine
+    from seqmatte.report import Reporter
 
-    found: list[FrameRange] = []
-    for subject in shot.subjects():
-        engine = Engine(shot, Cache(args.cache), subject=subject)
-        engine.check()
-        cut = list(engine.status().tasks) if args.missing else engine.plan.tasks()
-        found += cut
-    return merged(found)
+    engines = checked_engines(args, shot, Reporter())
+    return merged(
+        task for engine in engines for task in (engine.status().tasks if args.missing else engine.plan.tasks())
+    )

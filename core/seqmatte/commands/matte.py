@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from seqlink import FramePath, FrameRange, Shot
-from seqmatte.commands.shot_arguments import add_run_arguments, add_shot_arguments, shot_of
+from seqlink import FramePath, FrameRange
+from seqmatte.commands.engines import checked_engines
+from seqmatte.commands.shot_arguments import add_run_arguments, add_shot_arguments, frames_from, shot_of
 from seqmatte.errors import ShotError
 
 if TYPE_CHECKING:
@@ -57,12 +58,14 @@ def run(args: argparse.Namespace) -> int:
         shot_file.write(shot, args.save)
     report = Reporter(json_lines=args.json)
     if args.dry_run:
-        return _announce(args, shot, frames, report)
+        report.plans(checked_engines(args, shot, report, frames), frames)
+        return 0
     if shot.out is None and args.command == "matte":
         raise ShotError("say where results go, as --out matte.####.exr", field="out")
     with stopped_by_ctrl_c() as cancelled:
-        for subject in shot.subjects():
-            _render(args, _engine(args, shot, subject, report, cancelled), frames, report)
+        engines = checked_engines(args, shot, report, frames, cancelled)
+        while engines:  # one that is done lets go of its pictures
+            _render(args, engines.pop(0), frames, report)
     return 0
 
 
@@ -70,14 +73,13 @@ def _asked(args: argparse.Namespace) -> FrameRange | None:
     """The frames to make, None for all. The shot's range stays whole: what a frame is made of depends on it."""
     if args.command == "frame":
         return FrameRange([args.frame])
-    return FrameRange.parse(args.only) if args.only else None
+    return frames_from(args.only, "--only")
 
 
 def _render(args: argparse.Namespace, engine: Engine, frames: FrameRange | None, report: Reporter) -> None:
     """Renders one subject and delivers each frame as it comes."""
     from seqmatte.delivery import deliver, write_confidence
 
-    engine.check(frames)
     report.begin(engine, engine.status(frames))
     out = engine.shot.out
     for result in engine.render(frames):
@@ -86,31 +88,6 @@ def _render(args: argparse.Namespace, engine: Engine, frames: FrameRange | None,
             write_confidence(engine, result, FramePath(args.confidence))
         report.delivered(result, place)
     report.end()
-
-
-def _engine(
-    args: argparse.Namespace, shot: Shot, subject: str, report: Reporter, cancelled: threading.Event | None = None
-) -> Engine:
-    from seqmatte.cache import Cache
-    from seqmatte.device import Device
-    from seqmatte.engine import Engine
-
-    return Engine(
-        shot,
-        Cache(args.cache),
-        subject=subject,
-        device=Device(args.device),
-        listener=report.hear,
-        cancelled=cancelled,
-    )
-
-
-def _announce(args: argparse.Namespace, shot: Shot, frames: FrameRange | None, report: Reporter) -> int:
-    for subject in shot.subjects():
-        engine = _engine(args, shot, subject, report)
-        engine.check(frames)
-        report.plan(engine, engine.status(frames))
-    return 0
 
 
 @contextmanager

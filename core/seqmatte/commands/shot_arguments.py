@@ -41,7 +41,11 @@ def add_shot_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clean", metavar="PATTERN", help="a clean plate: a sequence or one still")
     parser.add_argument("--layer", metavar="NAME", help="the layer or part of the plate to matte; default: R, G, B")
     parser.add_argument(
-        "--weights", action="append", default=[], metavar="[NETWORK=]FILE", help="weights to use instead"
+        "--weights",
+        action="append",
+        default=[],
+        metavar="[NETWORK=]FILE",
+        help="weights to use instead: a file of a network, or a file or folder that `seqmatte train` wrote",
     )
     parser.add_argument("--runtime", choices=("torch", "onnx"), help="what runs networks; default: torch")
 
@@ -65,9 +69,25 @@ def add_device_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device",
         default=os.environ.get("SEQMATTE_DEVICE") or "auto",
+        type=_device,
         metavar="NAME",
         help="auto, cpu or cuda; default: $SEQMATTE_DEVICE, else auto",
     )
+
+
+def _device(name: str) -> str:
+    """The name as it is. Raises DeviceError where no machine has a device of that name."""
+    from seqmatte.device import Device
+
+    return Device(name).kind
+
+
+def frames_from(text: str | None, flag: str) -> FrameRange | None:
+    """What an option says, None where it is not given. Raises ValueError for one that is given empty: a script's
+    variable that was never set must not become the whole shot."""
+    if text is not None and not text.strip():
+        raise ValueError(f"{flag} is empty: write frames as 1001-1100, or leave {flag} out")
+    return None if text is None else FrameRange.parse(text)
 
 
 def shot_of(args: argparse.Namespace) -> Shot:
@@ -75,10 +95,14 @@ def shot_of(args: argparse.Namespace) -> Shot:
 
     Raises ShotError or PlateError.
     """
+    from seqmatte.overwriting import refuse_names
+
     try:
-        return _with_options(_document(args.plate), args)
+        shot = _with_options(_document(args.plate), args)
     except ValueError as error:
         raise ShotError(str(error)) from None
+    refuse_names(shot)
+    return shot
 
 
 def _document(plate: str) -> Shot:
@@ -90,7 +114,7 @@ def _document(plate: str) -> Shot:
 def _with_options(shot: Shot, args: argparse.Namespace) -> Shot:
     guides = [guide_from(text, kind) for kind in KINDS for text in getattr(args, kind)]
     kept = [g for g in shot.guides if (g.frame, g.subject) not in {(n.frame, n.subject) for n in guides}]
-    frames = FrameRange.parse(args.frames) if args.frames else shot.frames or _on_disk(shot.plate)
+    frames = frames_from(args.frames, "--frames") or shot.frames or _on_disk(shot.plate)
     config = _placed(args.config) if args.config else shot.colour.config
     colour = Colour(config, args.colour or shot.colour.space, shot.colour.encoding)
     return shot.replace(
@@ -110,12 +134,12 @@ def _with_options(shot: Shot, args: argparse.Namespace) -> Shot:
 def guide_from(text: str, kind: str) -> Guide:
     """A guide written as FRAME=FILE or SUBJECT:FRAME=FILE."""
     where, path = _pair(text, f"--{kind}")
-    subject, _, frame = where.rpartition(":")
+    subject, named, frame = where.rpartition(":")
     try:
         number = int(frame)
     except ValueError:
         raise ValueError(f"--{kind} {text}: {frame!r} is no frame number; write --{kind} 1001={path}") from None
-    return Guide(number, os.path.abspath(path), kind, subject or "matte")
+    return Guide(number, os.path.abspath(path), kind, subject if named else "matte")
 
 
 def _on_disk(plate: FramePath) -> FrameRange:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from seqmatte.commands.engines import checked_engines
 from seqmatte.commands.shot_arguments import add_run_arguments, add_shot_arguments, shot_of
 
 EPILOG = """\
@@ -23,13 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from seqmatte.cache import Cache
-    from seqmatte.engine import Engine
     from seqmatte.report import Reporter
 
-    shot = shot_of(args)
-    for subject in shot.subjects():
-        engine = Engine(shot, Cache(args.cache), subject=subject)
-        engine.check()
-        Reporter(json_lines=args.json).plan(engine, engine.status())
+    report = Reporter(json_lines=args.json)
+    report.plans(checked_engines(args, shot_of(args), report))
     return 0
