@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from seqmatte import allocation, waiting
+from seqmatte import allocation, printing, waiting
 from seqmatte.errors import OutputError, SeqmatteError, ShotError, out_of_memory
 from seqmatte.file_faults import system_words
 
@@ -69,6 +69,19 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; gives the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    with printing.forgiving() as printed:
+        try:
+            code = _run(arguments)
+            printed.flush()
+        except BrokenPipeError:
+            return 141
+        if printed.lost and not code:
+            lost = OutputError(f"what it printed could not be written: {system_words(printed.lost)}; all else was done")
+            return _failed(arguments[0], lost, as_json=False)
+        return code
+
+
+def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0].startswith("-") or arguments[0] not in COMMANDS:
         return _top_level(arguments)
     name = arguments[0]
@@ -81,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         allocation.keep_freed()
         return int(module.run(args))
     except BrokenPipeError:
-        return 141
+        raise
     except Exception as error:
         known = _in_our_words(error)
         if known is None:
