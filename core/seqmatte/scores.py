@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
-from itertools import zip_longest
+from itertools import count, zip_longest
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ from seqmatte.metrics import (
 
 @dataclass(frozen=True)
 class FrameScore:
-    """One frame's figures, whole picture; the two temporal ones compare it with the frame before, else NaN.
+    """One frame's figures, whole picture; the two temporal ones compare it with the frame just before, else NaN.
 
     MAD, MSE: means x 1000. SAD, Grad, Conn: sums / 1000. dtSSD: root mean square x 100. MESSDdt: sum / 1000.
     """
@@ -58,12 +58,14 @@ class Score(FrameScore):
         return {**rows[0], "frames": [{"frame": number, **row} for number, row in counted]}
 
     def table(self, numbers: Iterable[int] | None = None) -> str:
-        """Text: a row per frame with its number, and the means below."""
+        """Text: a row per frame with its number, and the means below; a word on frames between which others lie."""
         names = [*map(str, self._numbers(numbers)), "mean"]
         width = max(map(len, ("frame", *names)))
         lines = [" ".join([f"{'frame':>{width}}", *(f"{name:>9}" for name in METRICS)])]
         for name, row in zip(names, (*self.frames, self), strict=True):
             lines.append(" ".join([f"{name:>{width}}", *(_cell(getattr(row, metric)) for metric in METRICS)]))
+        if any(math.isnan(row.dtSSD) for row in self.frames[1:]):
+            lines[-1] += "  (-: the frame just before is not scored, so there is no change to compare)"
         return "\n".join(lines)
 
     def _numbers(self, numbers: Iterable[int] | None) -> list[int]:
@@ -80,17 +82,21 @@ def _cell(value: float) -> str:
 
 
 def score(
-    alphas: Iterable[Alpha], truths: Iterable[Alpha], plates: Iterable[npt.NDArray[np.floating]] | None = None
+    alphas: Iterable[Alpha],
+    truths: Iterable[Alpha],
+    plates: Iterable[npt.NDArray[np.floating]] | None = None,
+    numbers: Iterable[int] | None = None,
 ) -> Score:
     """Scores a clip against its truth; reads frame by frame and keeps two.
 
     alphas, truths: H x W float, in the same order. plates: H x W x 3 display colour, 0..1, for MESSDdt's flow;
-    without them the flow is that of the true alphas. MAD = 1000 mean|a - t|; MSE = 1000 mean (a - t)^2;
+    without them the flow is that of the true alphas. numbers: of the frames, all neighbours where none are told: only
+    those that follow each other are compared over time. MAD = 1000 mean|a - t|; MSE = 1000 mean (a - t)^2;
     Grad = sum (|grad a| - |grad t|)^2 / 1000 with 3 x 3 Sobel; dtSSD = 100 sqrt(mean of squared differences
     of frame differences), averaged over pairs; MESSDdt = `motion_error` with `motion` / 1000; Conn =
     `connectivity_error` / 1000. Raises SeqmatteError where counts or sizes differ or a value is not finite.
     """
-    rows = tuple(frame_scores(alphas, truths, plates))
+    rows = tuple(frame_scores(alphas, truths, plates, numbers))
     if not rows:
         raise SeqmatteError("there is nothing to score: no frame was given")
     means = {}
@@ -101,21 +107,26 @@ def score(
 
 
 def frame_scores(
-    alphas: Iterable[Alpha], truths: Iterable[Alpha], plates: Iterable[npt.NDArray[np.floating]] | None = None
+    alphas: Iterable[Alpha],
+    truths: Iterable[Alpha],
+    plates: Iterable[npt.NDArray[np.floating]] | None = None,
+    numbers: Iterable[int] | None = None,
 ) -> Iterator[FrameScore]:
     """The rows of `score`, one at a time."""
     streams = [alphas, truths] + ([] if plates is None else [plates])
     before: tuple[Alpha, Alpha, Alpha] | None = None
+    counted, last = iter(numbers) if numbers is not None else count(), -1
     for index, pictures in enumerate(zip_longest(*streams)):
         _check(index, pictures)
         alpha, truth = pictures[0], pictures[1]
         seen = pictures[-1] if plates is not None else truth
+        if before is not None and before[0].shape != alpha.shape:
+            raise SeqmatteError(f"picture {index + 1} is {_size(alpha)}, those before {_size(before[0])}")
         row = _still(alpha, truth)
-        if before is not None:
-            if before[0].shape != alpha.shape:
-                raise SeqmatteError(f"picture {index + 1} is {_size(alpha)}, those before {_size(before[0])}")
+        number = next(counted)
+        if before is not None and number == last + 1:
             row = FrameScore(**{**asdict(row), **_moving(*before, alpha, truth, seen)})
-        before = (alpha, truth, seen)
+        before, last = (alpha, truth, seen), number
         yield row
 
 

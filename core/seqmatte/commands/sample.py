@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from seqlink import FrameRange
 from seqlink.params import describe, parse
+from seqmatte.commands.shot_arguments import frames_from
 
 EPILOG = """\
 examples:
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
     given = {option["name"]: getattr(args, option["name"]) for option in describe(Params)}
     params = parse(Params, {name: value for name, value in given.items() if value is not None})
-    guided = tuple(FrameRange.parse(args.guided)) if args.guided else ()
+    guided = tuple(frames_from(args.guided, "--guided") or ())
 
     def tell(done: int, total: int) -> None:
         # A line that moves is for a terminal: a log would have all of it as one.

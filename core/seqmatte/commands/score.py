@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqlink import FramePath, FrameRange
+from seqmatte.commands.shot_arguments import frames_from
 from seqmatte.errors import PlateError
 
 if TYPE_CHECKING:
@@ -28,9 +29,10 @@ examples:
   seqmatte score matte.####.exr truth.####.exr --frames 1001-1016 --json
 
 MAD and MSE are means over the whole picture times 1000, SAD, Grad and Conn sums divided by 1000, dtSSD the
-flicker against the truth's own change times 100, MESSDdt the same along the motion. Where both hold R,G,B and A, a
-line tells of the foreground: the mean error of its premultiplied scene-linear light over the whole picture, times 1000.
-Lower is better, 0 is exact.
+flicker against the truth's own change times 100, MESSDdt the same along the motion; the two are of a frame and the one
+just before it, so that a frame whose neighbour is not scored has "-" and is left out of their means. Where both hold
+R,G,B and A, a line tells of the foreground: the mean error of its premultiplied scene-linear light over the whole
+picture, times 1000, and which frames hold none. Lower is better, 0 is exact.
 """
 
 
@@ -46,18 +48,29 @@ def run(args: argparse.Namespace) -> int:
     from seqmatte.scores import score
 
     result, truth = FramePath(args.result), FramePath(args.truth)
-    frames = FrameRange.parse(args.frames) if args.frames else truth.frames()
+    frames = frames_from(args.frames, "--frames") or truth.frames()
     if not frames:
         raise PlateError(f"no frame of the truth is on disk{_advice(truth)}", path=truth)
-    scored = score(*_pairs(result, truth, frames))
-    foreground = _foreground(result, truth, frames)
+    _refuse_still("result", result, frames)
+    _refuse_still("truth", truth, frames)
+    scored = score(*_pairs(result, truth, frames), numbers=frames)
+    foreground, without = _foreground(result, truth, frames)
     if args.json:
-        print(json.dumps(scored.as_dict(frames) | {"foreground": foreground}, indent=1))
+        facts = {"foreground": foreground, "without_foreground": str(without)}
+        print(json.dumps(scored.as_dict(frames) | facts, indent=1))
     else:
         if foreground is not None:
-            print(f"foreground {foreground:.3f}")
+            print(f"foreground {foreground:.3f}{f'; frames {without} hold none' if without else ''}")
         print(scored.table(frames))
     return 0
+
+
+def _refuse_still(what: str, pattern: FramePath, frames: FrameRange) -> None:
+    """One picture in the place of many would be scored against each of them, and never flicker."""
+    if len(frames) > 1 and not pattern.is_sequence:
+        from seqmatte.plate_files import unnumbered
+
+        raise PlateError(f"the {what} is one picture for {len(frames)} frames; {unnumbered(pattern)}", path=pattern)
 
 
 def _pairs(result: FramePath, truth: FramePath, frames: FrameRange) -> tuple[Iterator[Alpha], Iterator[Alpha]]:
@@ -102,17 +115,18 @@ def _advice(truth: FramePath) -> str:
     return instead(truth, FrameRange()) if truth.is_sequence else f"; {unnumbered(truth)}"
 
 
-def _foreground(result: FramePath, truth: FramePath, frames: FrameRange) -> float | None:
-    """1000 x the mean error of premultiplied light; None where one of the two holds no foreground."""
+def _foreground(result: FramePath, truth: FramePath, frames: FrameRange) -> tuple[float | None, FrameRange]:
+    """1000 x the mean error of premultiplied light, None where there is none; and the frames that hold none."""
     from seqmatte import exr
 
-    errors = []
+    errors, without = [], []
     for frame in frames:
         places = [path.path(frame) for path in (result, truth)]
         layers = [exr.read(place) for place in places]
         if not all(set("RGBA") <= set(layer.channels) for layer in layers):
-            return None
+            without.append(frame)
+            continue
         lights = [_sound(layer.take("R", "G", "B"), frame, at) for at, layer in zip(places, layers, strict=True)]
         made, true = (light.astype(np.float64) for light in lights)
         errors.append(np.abs(made - true).mean())
-    return float(1000 * np.mean(errors))
+    return float(1000 * np.mean(errors)) if errors else None, FrameRange(without)
