@@ -153,14 +153,27 @@ def read_part(source: Any, part: int, spec: Any, channels: Sequence[str], path: 
     have = list(spec.channelnames)
     picked = [have.index(name) for name in channels]
     low, high = min(picked), max(picked) + 1
-    # An explicit end: with -1 OpenImageIO gives one channel, not all.
-    pixels = source.read_image(part, 0, low, high, oiio.FLOAT)
-    if pixels is None:
-        raise PlateError(f"the file is cut short or damaged: {said_by(source) or 'no reason given'}", path=path)
-    pixels = pixels.reshape(spec.height, spec.width, high - low)
+    pixels = _read_as(oiio.FLOAT, source, part, spec, (low, high), path)
+    if whole := [index for index in picked if _is_whole(source, spec, index)]:
+        # OpenImageIO takes the largest whole number for 1; in an EXR 1 is 1.
+        numbers = _read_as(oiio.UINT, source, part, spec, (low, high), path)
+        for index in whole:
+            pixels[:, :, index - low] = numbers[:, :, index - low]
     if picked == list(range(low, high)):
         return np.ascontiguousarray(pixels, np.float32)
     return np.ascontiguousarray(pixels[:, :, [index - low for index in picked]], np.float32)
+
+
+def _read_as(kind: Any, source: Any, part: int, spec: Any, channels: tuple[int, int], path: object) -> Any:
+    """H x W x C of the channels from the first up to the second, which an explicit end gives: -1 gives one alone."""
+    pixels = source.read_image(part, 0, *channels, kind)
+    if pixels is None:
+        raise PlateError(f"the file is cut short or damaged: {said_by(source) or 'no reason given'}", path=path)
+    return pixels.reshape(spec.height, spec.width, channels[1] - channels[0])
+
+
+def _is_whole(source: Any, spec: Any, index: int) -> bool:
+    return source.format_name() == "openexr" and spec.channelformat(index) == oiio.TypeUInt
 
 
 def header_of(spec: Any) -> Header:

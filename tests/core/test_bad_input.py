@@ -227,6 +227,20 @@ def test_a_mask_drawn_wholly_outside_the_plate_is_empty(tiny_shot, digests):
         Source(shot, digests).check()
 
 
+def test_a_mask_in_whole_numbers_is_a_mask(tiny_shot, digests):
+    spec = oiio.ImageSpec(64, 48, 1, oiio.UINT)
+    spec.channelnames = ("A",)
+    out = oiio.ImageOutput.create("openexr")
+    assert out.open(str(tiny_shot.folder / "m.exr"), spec)
+    drawn = (tiny_shot.alpha[2] > 0.5)[:, :, None]
+    assert out.write_image(drawn.astype(np.uint32))
+    assert out.close()
+    shot = tiny_shot.shot().replace(guides=(Guide(2, str(tiny_shot.folder / "m.exr")),))
+    reader = Source(shot, digests)
+    reader.check()
+    assert np.array_equal(reader.layer("guide", 2).pixels[:, :, 0], drawn[:, :, 0])
+
+
 def test_an_unknown_colour_space_names_the_field(tiny_shot, digests):
     with pytest.raises(ColourError, match=r"colour space 'LogC9' is not in config .*field colour\.space"):
         Source(tiny_shot.shot(colour=Colour(space="LogC9")), digests).check()

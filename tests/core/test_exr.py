@@ -190,6 +190,29 @@ def test_the_part_that_has_the_channels_is_read_from_a_multi_part_file(tmp_path)
     assert (exr.read(path, ["matte.A"]).pixels == np.float32(0.3)).all()
 
 
+def write_with_whole_numbers(path, pixels, *names):
+    """Channels of whole numbers (uint) but for R, which is half."""
+    spec = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], len(names), oiio.UINT)
+    spec.channelnames = names
+    spec.channelformats = tuple(oiio.TypeHalf if name == "R" else oiio.TypeUInt for name in names)
+    out = oiio.ImageOutput.create(str(path))
+    assert out.open(str(path), spec)
+    # As OpenImageIO has it, 1 is the largest whole number.
+    scale = [1.0 if name == "R" else 1 / (2**32 - 1) for name in names]
+    assert out.write_image(pixels * np.float64(scale))
+    assert out.close()
+
+
+def test_whole_numbers_in_a_channel_are_what_they_are(tmp_path):
+    pixels = np.zeros((4, 6, 3))
+    pixels[1:3, 2:5] = (0.25, 1, 7)
+    write_with_whole_numbers(tmp_path / "a.exr", pixels, "R", "matte", "id")
+    with exr.opened(tmp_path / "a.exr") as source:
+        assert "uint" in str(source.spec().channelformat(1))
+    assert np.array_equal(exr.read(tmp_path / "a.exr", ["R", "matte", "id"]).pixels, pixels)
+    assert np.array_equal(exr.read(tmp_path / "a.exr", ["id"]).pixels, pixels[:, :, 2:])
+
+
 def test_digests_differ_by_pixels_and_channels_but_not_by_facts():
     layer = layer_of("R", "A")
     digests = {exr.pixel_digest(x) for x in (layer, layer_of("R", "A", seed=1), Layer(layer.pixels, ("R", "G")))}
