@@ -232,8 +232,14 @@ def _plain(path: str) -> dict[Any, Any]:
         # As some of DIM's releases; torch reads plain arrays of such files only where their texts are ASCII.
         raise WeightsError("this file was pickled by Python 2; save it again with Python 3", path=path) from error
     except Exception as error:
-        raise WeightsError(f"this is not a file of weights: {str(error).splitlines()[0]}", path=path) from error
+        raise WeightsError(f"this is not a file of weights{_said(error)}", path=path) from error
     return dict(found) if isinstance(found, Mapping) else {}
+
+
+def _said(error: Exception) -> str:
+    """The first line of a loader's error; nothing where it is a bare number, as of a pickle that is none."""
+    lines = [] if isinstance(error, LookupError) else str(error).splitlines()
+    return f": {lines[0]}" if lines else ""
 
 
 def _tensorflow_arrays(path: str) -> dict[Any, Any]:

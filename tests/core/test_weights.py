@@ -124,6 +124,15 @@ def test_a_damaged_file_is_named(tmp_path, name):
         weights.read(str(tmp_path / name))
 
 
+@pytest.mark.parametrize("content", [b"epoch 3\n", b""])
+def test_a_text_is_no_file_of_weights_and_that_is_all_that_is_said(tmp_path, content, capsys):
+    (tmp_path / "bad.pth").write_bytes(content)
+    assert cli.main(["weights", "add", str(tmp_path / "bad.pth")]) == WeightsError.code
+    said = capsys.readouterr().err
+    assert "this is not a file of weights" in said
+    assert not any(character.isdigit() for character in said.replace(str(tmp_path), ""))
+
+
 def test_tensorflow_variables_come_under_our_names(tmp_path):
     path = tmp_path / "cam.npz"
     variables = {"comp_proj/comp_proj_1/weights": np.zeros((3, 3, 64, 8), np.float32), "global_step": np.zeros(())}
