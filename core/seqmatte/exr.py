@@ -173,7 +173,7 @@ def _read_as(kind: Any, source: Any, part: int, spec: Any, channels: tuple[int, 
 
 
 def _is_whole(source: Any, spec: Any, index: int) -> bool:
-    return source.format_name() == "openexr" and spec.channelformat(index) == oiio.TypeUInt
+    return bool(source.format_name() == "openexr" and spec.channelformat(index) == oiio.TypeUInt)
 
 
 def header_of(spec: Any) -> Header:

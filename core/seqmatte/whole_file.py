@@ -12,6 +12,9 @@ from pathlib import Path
 
 _serial = itertools.count()
 
+# Bytes in a file's name, on every system in use.
+LONGEST_NAME = 255
+
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str], suffix: str = "tmp") -> Iterator[Path]:
@@ -21,7 +24,7 @@ def replacing(path: str | os.PathLike[str], suffix: str = "tmp") -> Iterator[Pat
     ends with, for writers that go by it. Raises OSError.
     """
     target = Path(path)
-    beside = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}.{next(_serial)}.{suffix}")
+    beside = target.with_name(_hidden(target.name, f".{socket.gethostname()}.{os.getpid()}.{next(_serial)}.{suffix}"))
     try:
         yield beside
         _flushed(beside)
@@ -29,6 +32,12 @@ def replacing(path: str | os.PathLike[str], suffix: str = "tmp") -> Iterator[Pat
     finally:
         with contextlib.suppress(OSError):
             beside.unlink()
+
+
+def _hidden(name: str, ending: str) -> str:
+    """.NAME with the ending; of a long name only as much as the system leaves room for beside it."""
+    room = LONGEST_NAME - len(os.fsencode(ending)) - 1
+    return f".{os.fsencode(name)[:room].decode('utf-8', 'ignore')}{ending}"
 
 
 def write(path: str | os.PathLike[str], content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from seqlink import FramePath
-from seqmatte import cli, exr, shot_file
+from seqmatte import cli, exr, shot_file, weights
 from seqmatte.errors import ShotError
 from shots import write_tiny_shot
 
@@ -259,12 +260,6 @@ def test_all_gaps_of_a_plate_are_told_at_once(guided, tmp_path, capsys, command)
     assert "has no frames 3,6-7; on disk are 1-2,4-5,8-12" in capsys.readouterr().err
 
 
-def test_other_padding_than_the_pattern_says_is_told(tmp_path, capsys):
-    (tmp_path / "p.8.exr").touch()
-    assert cli.main(["matte", str(tmp_path / "p.####.exr"), "--out", str(tmp_path / "m.####.exr")]) == 4
-    assert "no frame of the plate is on disk; in the folder are p.8.exr" in capsys.readouterr().err
-
-
 def test_scores_carry_their_frames_numbers_and_errors_name_frame_and_file(tiny_shot, tmp_path, capsys):
     truth = str(tiny_shot.truth)
     assert cli.main(["score", truth, truth, "--frames", "1,3,5"]) == 0
@@ -278,14 +273,6 @@ def test_scores_carry_their_frames_numbers_and_errors_name_frame_and_file(tiny_s
     assert other.truth.path(1) in said
 
 
-def test_what_the_system_refuses_is_a_sentence_with_an_exit_code(tmp_path, capsys, monkeypatch):
-    (tmp_path / "file").touch()
-    assert cli.main(["sample", str(tmp_path / "file" / "shot"), "--frames", "2"]) == 10
-    said = capsys.readouterr().err
-    assert said.startswith("seqmatte sample: ")
-    assert "Traceback" not in said
-
-
 def test_who_reads_json_lines_reads_of_the_failure_too(guided, tmp_path, capsys):
     tiny, mask = guided
     os.unlink(tiny.plate.path(3))
@@ -294,3 +281,16 @@ def test_who_reads_json_lines_reads_of_the_failure_too(guided, tmp_path, capsys)
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (told["event"], told["code"], told["path"]) == ("error", 4, str(tiny.plate))
     assert told["message"].startswith("the plate has no frames 3")
+
+
+def test_weights_may_be_named_by_the_folder_that_train_wrote(guided, tmp_path, capsys):
+    tiny, mask = guided
+    (tmp_path / "adapted").mkdir()
+    for suffix in (".json", ".safetensors"):
+        shutil.copy(weights.SHIPPED / f"hstsg-compact{suffix}", tmp_path / "adapted" / f"weights{suffix}")
+    words = ("matte", tiny.plate, "--mask", mask, "--save", tmp_path / "shot.json", "--dry-run", "--weights")
+    assert run(*words, tmp_path / "adapted") == 0
+    found = str(tmp_path / "adapted" / "weights.safetensors")
+    assert shot_file.read(tmp_path / "shot.json").weights == {"hstsg-compact": found}
+    assert run(*words, tmp_path / "nowhere") == ShotError.code
+    assert f"there are no weights at {tmp_path / 'nowhere'}; name the folder" in capsys.readouterr().err

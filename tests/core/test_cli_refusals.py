@@ -199,3 +199,40 @@ def test_an_antialiased_trimap_is_told_what_to_switch_off(tiny_shot, tmp_path, c
     words = ("--trimap", f"1={soft}", "--out", tmp_path / "m.####.exr", "--cache", tmp_path / "cache", *RECIPE)
     assert run("matte", tiny_shot.plate, *words) == GuideError.code
     assert "or switch antialiasing off where it comes from a roto" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status", "matte --dry-run", "bundle"])
+def test_an_option_that_the_recipe_has_no_use_for_is_told(guided, tmp_path, capsys, command):
+    name, *more = command.split()
+    more += ["--folder", tmp_path / "job", "--out", tmp_path / "m.####.exr"] if name == "bundle" else []
+    used, unused = ("--set", "closed_form.degrain=0.5"), ("--set", "hstsg_compact.side=480")
+    words = (name, *guided, *used, *more)
+    assert run(*words) == 0
+    assert "warning" not in capsys.readouterr().err
+    assert run(*words, *unused) == 0
+    told = capsys.readouterr().err
+    assert "warning: --set hstsg_compact.side=480 changes nothing: recipe flow-closed-form has no hstsg_compact" in told
+    assert told.count("warning") == 1
+
+
+def test_training_nothing_is_wrong_usage(capsys):
+    with pytest.raises(SystemExit) as ended:
+        run("train", "--minutes", 1)
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("seqmatte train: say what to train: ")
+    assert "see: seqmatte train --help" in told
+
+
+def test_what_the_system_refuses_is_a_sentence_with_an_exit_code(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert run("sample", tmp_path / "file" / "shot", "--frames", 2) == 10
+    said = capsys.readouterr().err
+    assert said.startswith("seqmatte sample: ")
+    assert "Traceback" not in said
+
+
+def test_other_padding_than_the_pattern_says_is_told(tmp_path, capsys):
+    (tmp_path / "p.8.exr").touch()
+    assert run("matte", tmp_path / "p.####.exr", "--out", tmp_path / "m.####.exr") == PlateError.code
+    assert "no frame of the plate is on disk; in the folder are p.8.exr" in capsys.readouterr().err
