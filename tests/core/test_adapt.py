@@ -1,5 +1,6 @@
 """Adaptation to a shot: what it learns from, and that it learns."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -233,6 +234,34 @@ def test_only_the_same_shots_weights_are_replaced(tiny_shot, tmp_path):
     (tmp_path / "run" / "checkpoint.pt").write_bytes(b"hours")
     with pytest.raises(OutputError, match="a training's run"):
         adapted(shot, tmp_path / "run")
+
+
+def test_run_again_with_the_same_guides_the_better_weights_stay(tiny_shot, tmp_path):
+    def adapted(*guided):
+        said = []
+        document.write_text(tiny_shot.shot(*guided, kind="alpha").to_json())
+        adapt_shot.adapt_shot(document, tmp_path / "own", 0.0, Device("cpu"), said.append)
+        return said[-1]
+
+    def worse_by(error):
+        """As if the weights that are there had met the guide left out so much worse."""
+        card = json.loads((tmp_path / "own" / "weights.json").read_text())
+        (tmp_path / "own" / "weights.json").write_text(json.dumps({**card, "error": card["error"] + error}))
+
+    def stamp():
+        return (tmp_path / "own" / "weights.safetensors").stat().st_ino
+
+    document = tmp_path / "shot.json"
+    adapted(1, 9)
+    first = stamp()
+    assert "those of before stay" in adapted(1, 9)
+    assert stamp() == first
+    worse_by(1.0)
+    assert "the new ones take their place" in adapted(1, 9)
+    assert (second := stamp()) != first
+    worse_by(-100.0)
+    assert "take the place of those" in adapted(1, 5, 9)
+    assert stamp() != second
 
 
 def test_a_shot_that_cannot_be_read_is_named(tmp_path):

@@ -116,28 +116,6 @@ def test_a_run_whose_last_checkpoint_cannot_be_written_says_so_in_the_end(tiny, 
         train.train(settings(tmp_path), say=lambda line: None)
 
 
-def test_a_signal_ends_a_run_with_its_steps_saved(tmp_path):
-    lines = [
-        "import os, signal, sys",
-        "from pathlib import Path",
-        "from dataclasses import replace",
-        "from seqmatte.networks import refiner",
-        "from seqmatte.training import course, stages, train",
-        "taught = stages.COURSES['refiner']",
-        "shape = course.Round(64, 2, 2)",
-        "pool = course.Pool((shape,), 2)",
-        "stage = replace(taught.stages[0], steps=100000, rounds=(shape,))",
-        "small = lambda: refiner.build((8, 8, 8, 8))",
-        "tiny = replace(taught, build=small, stages=(stage,), check=shape, pool=pool)",
-        "stages.COURSES['tiny'] = tiny",
-        "ask = lambda line: os.kill(os.getpid(), signal.SIGTERM)",
-        "train.train(train.Settings('tiny', Path(sys.argv[1]), check_every=3, device='cpu'), ask)",
-    ]
-    done = subprocess.run([sys.executable, "-c", "\n".join(lines), str(tmp_path)], env=environment(), timeout=600)
-    assert done.returncode == 0
-    assert checkpoints.load(tmp_path / "checkpoint.pt")["step"] == curve_of(tmp_path)[-1][0]
-
-
 def environment():
     root = Path(train.__file__).parents[3]
     return {**os.environ, "PYTHONPATH": f"{root / 'core'}{os.pathsep}{root / 'plugins'}", "OMP_NUM_THREADS": "1"}

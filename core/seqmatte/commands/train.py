@@ -16,8 +16,10 @@ examples:
   seqmatte train --samples page.png
   seqmatte train --shot shot.json --minutes 10 --out adapted
 
-A run that is stopped goes on where it was, step for step. Several GPUs: torchrun --nproc-per-node 4 -m
-seqmatte.training.train NAME.
+A run that is stopped ends after its step, stopped twice at once; the same command goes on where it was, step for step.
+--shot run again into the same folder with the same guides keeps the better weights, by the guide that is left out of
+the learning; with other guides, or a single one, the new weights take the place of the old. Several GPUs: torchrun
+--nproc-per-node 4 -m seqmatte.training.train NAME.
 """
 
 
@@ -35,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="seed of the scenes; default: 1")
     parser.add_argument("--batch", type=int, default=1, help="times as many clips in a batch, where a GPU has room")
     add_device_argument(parser)
+    parser.set_defaults(refuse=parser.error)
     parser.add_argument("--samples", type=Path, metavar="PNG", help="write a page of samples of the scenes and stop")
     parser.add_argument("--shot", type=Path, metavar="SHOT.json", help="adapt the shipped weights to this shot")
     parser.epilog = EPILOG

@@ -92,15 +92,15 @@ def adapt(
         frame: taken_apart(plates[frame], guide, mattes[frame], encoding) for frame, guide in sorted(guides.items())
     }
     learnt = {frame: one for frame, one in known.items() if frame != unseen}
-    real = {n: Real(_padded(plates[n][None]), _padded(mattes[n][None]), guides.get(n)) for n in plates if n != unseen}
+    real = {n: Real(padded(plates[n][None]), padded(mattes[n][None]), guides.get(n)) for n in plates if n != unseen}
     shipped = {name: value.clone() for name, value in network.state_dict().items()}
     _taught(network, learnt, real, encoding, how, say)
     if unseen is None:
         say("one guide only, so none could be left out to check on; compare before you use these weights")
         return 1.0
     drawn = {frame: one.guide for frame, one in known.items()}
-    seen = {n: _padded(plate[None]) for n, plate in plates.items()}
-    best = {n: _padded(mattes[n][None]) for n in plates}
+    seen = {n: padded(plate[None]) for n, plate in plates.items()}
+    best = {n: padded(mattes[n][None]) for n in plates}
     return adapt_exam.keep_what_helps(network, shipped, adapt_exam.exam_of(unseen, seen, drawn, best), say)
 
 
@@ -135,7 +135,7 @@ def _taught(
 
 def taken_apart(plate: Tensor, guide: Tensor, matte: Tensor, encoding: Encoding) -> Known:
     """A guided frame's two layers, each continued behind the other, by its matte [2, H, W]: alpha and trust."""
-    plate, guide, matte = (_padded(planes.unsqueeze(0)) for planes in (plate, guide, matte))
+    plate, guide, matte = (padded(planes.unsqueeze(0)) for planes in (plate, guide, matte))
     if not guide[:, 0].any():
         raise GuideError("this guide is empty, so nothing can be learnt from it")
     light, alpha = encoding.decode(plate), matte[:, :1]
@@ -240,7 +240,7 @@ def _walked_loss(
     way = [real[n] for n in (ends[0], *stops, ends[1])]
     cut = _window(dice, way[-1].matte[:, :1], how.size)
     assert way[0].guide is not None
-    plates, guide = torch.stack([one.plate[cut] for one in way], 1), _padded(way[0].guide[None])[cut]
+    plates, guide = torch.stack([one.plate[cut] for one in way], 1), padded(way[0].guide[None])[cut]
     matte = torch.stack([one.matte[cut] for one in way], 1)
     found = torch.stack([made.alpha for made in over_clips(network, plates, guide)], 1)
     wanted = matte[:, :, :1].lerp(_said_by(shipped, plates, guide), 1 - matte[:, :, 1:])
@@ -262,7 +262,7 @@ def _window(dice: Dice, alpha: Tensor, size: int) -> tuple[EllipsisType, slice, 
     return ..., slice(top, top + size), slice(left, left + size)
 
 
-def _padded(picture: Tensor) -> Tensor:
+def padded(picture: Tensor) -> Tensor:
     """Up to multiples of 16 by repeating the last row and column."""
     below, right = -picture.shape[-2] % STRIDE, -picture.shape[-1] % STRIDE
     return F.pad(picture, (0, right, 0, below), mode="replicate")

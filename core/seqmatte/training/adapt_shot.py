@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,8 +23,8 @@ from seqmatte.methods.hstsg_compact import HstsgCompactParams
 from seqmatte.methods.networked import sized
 from seqmatte.networks.hstsg_compact import HstsgCompact, guide_planes
 from seqmatte.source import Source
-from seqmatte.training import checkpoints
-from seqmatte.training.adapt import Adaptation, adapt
+from seqmatte.training import adapt_exam, checkpoints
+from seqmatte.training.adapt import Adaptation, adapt, padded
 
 BETWEEN = 6  # frames read between two guided ones
 _LOOK = HstsgCompactParams()
@@ -32,7 +33,8 @@ _LOOK = HstsgCompactParams()
 def adapt_shot(document: Path, out: Path, minutes: float, device: Device, say: Callable[[str], None] = print) -> Path:
     """Adapts hstsg-compact's weights, those that the shot names or those found, to its first subject.
 
-    Gives OUT/weights.safetensors, which has a card.
+    Gives OUT/weights.safetensors, which has a card. An earlier adaptation to the same guides stays there where it meets
+    the guide left out of the learning as well as this one.
 
     Raises ShotError for a document that cannot be read, GuideError where there is no guide, OutputError for a folder
     that holds other weights than an earlier adaptation's to the same plate and subject.
@@ -50,6 +52,7 @@ def adapt_shot(document: Path, out: Path, minutes: float, device: Device, say: C
         mattes = mattes_of(shot, source, plates, device)
         how = Adaptation(minutes=min(minutes, 24 * 60.0))
         kept = adapt(network, plates, guides, mattes, source.encoding, how, say)
+        drawn = [f"{g.kind} {g.frame} {digests.of(g.path)}" for g in shot.guided(shot.subjects()[0])]
     finally:
         digests.close()
     card = {
@@ -57,13 +60,41 @@ def adapt_shot(document: Path, out: Path, minutes: float, device: Device, say: C
         "licence": f"as the shot's pictures: {weights.ONE_SHOT}",
         "shot": _named(shot),
         "data": f"guided frames {', '.join(map(str, guides))} of {document.name}",
+        "guides": drawn,
+        "error": _error(network, plates, guides, mattes),
         "from": found.digest,
         "minutes": how.minutes,
         "share of the learning kept": kept,
         "linear_light": True,
     }
-    checkpoints.export(network, out / "weights", card)
-    return out / "weights.safetensors"
+    made = out / "weights.safetensors"
+    if not _stays(made, card, say):
+        checkpoints.export(network, out / "weights", card)
+    return made
+
+
+def _stays(made: Path, card: Mapping[str, Any], say: Callable[[str], None]) -> bool:
+    """Whether the weights that are there already are as good as the new ones, by the guide that neither learnt from."""
+    there = weights.card_beside(made) if made.is_file() else {}
+    if there and there.get("guides") == card["guides"] and card["error"] is not None:
+        stays = bool(there["error"] <= card["error"])
+        errors = f"error {there['error']:.2f} of those in {made.parent} before, {card['error']:.2f} of the new ones"
+        say(f"{errors}: {'those of before stay' if stays else 'the new ones take their place'}")
+        return stays
+    if there:
+        say(f"the new ones take the place of those in {made.parent}, which learnt from other guides or a single one")
+    return False
+
+
+def _error(
+    network: HstsgCompact, plates: Mapping[int, Tensor], guides: Mapping[int, Tensor], mattes: Mapping[int, Tensor]
+) -> float | None:
+    """On the guide left out of the learning; None where there is but one."""
+    unseen = adapt_exam.left_out(list(guides))
+    if unseen is None:
+        return None
+    seen, drawn, best = ({n: padded(x[None]) for n, x in some.items()} for some in (plates, guides, mattes))
+    return adapt_exam.error(network, adapt_exam.exam_of(unseen, seen, drawn, best))
 
 
 def _named(shot: Shot) -> str:

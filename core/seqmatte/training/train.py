@@ -11,6 +11,7 @@ import copy
 import json
 import math
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 
 from seqmatte import allocation
 from seqmatte.device import Device
-from seqmatte.errors import OutputError, SeqmatteError
+from seqmatte.errors import Cancelled, OutputError, SeqmatteError
 from seqmatte.file_faults import write_whole
 from seqmatte.training import card, checkpoints, sheet
 from seqmatte.training.adapt_shot import adapt_shot
@@ -33,6 +34,7 @@ from seqmatte.training.settings import Settings
 from seqmatte.training.stages import COURSES
 
 Say = Callable[[str], None]
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 def train(settings: Settings, say: Say = print) -> nn.Module:
@@ -186,14 +188,21 @@ def _device(name: str) -> torch.device:
 
 @contextmanager
 def _asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """A question that is answered yes from the first SIGTERM or SIGINT on."""
+    """A question that is answered yes from the first SIGTERM or SIGINT on. The next one ends the process at once."""
     asked: list[int] = []
-    kinds = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(kind, lambda number, _: asked.append(number)) for kind in kinds]
+
+    def ask(number: int, _frame: object) -> None:
+        asked.append(number)
+        # By the system, as Python would wait for torch to come back; files are whole or not there at any time.
+        for kind in _STOPS:
+            signal.signal(kind, signal.SIG_DFL)
+        sys.stderr.write("\nstopping after this step (once more: at once)\n")
+
+    before = [signal.signal(kind, ask) for kind in _STOPS]
     try:
         yield lambda: bool(asked)
     finally:
-        for kind, handler in zip(kinds, before, strict=True):
+        for kind, handler in zip(_STOPS, before, strict=True):
             signal.signal(kind, handler)
 
 
@@ -233,16 +242,23 @@ def run(args: argparse.Namespace) -> int:
         sheet.samples(shoot(args.seed, 16, 4, 160), args.samples)
         return 0
     if args.shot:
-        made = adapt_shot(args.shot, args.out, 10.0 if args.minutes >= 1e9 else args.minutes, Device(args.device))
-        print(f"{made}: use it with --weights {made.parent}", flush=True)
+        _adapted(args)
         return 0
     if not args.name:
-        raise SeqmatteError(f"say what to train: {', '.join(COURSES)}", field="name")
+        args.refuse(f"say what to train: {', '.join(COURSES)}; or --shot SHOT.json, or --samples PNG")
     settings = Settings(
         args.name, args.out, args.minutes, args.steps, args.seed, args.batch, device=args.device, begin=args.begin or ""
     )
     train(settings, lambda line: print(line, flush=True))
     return 0
+
+
+def _adapted(args: argparse.Namespace) -> None:
+    try:
+        made = adapt_shot(args.shot, args.out, 10.0 if args.minutes >= 1e9 else args.minutes, Device(args.device))
+    except KeyboardInterrupt:
+        raise Cancelled("stopped; nothing was written") from None
+    print(f"{made}: use it with --weights {made.parent}", flush=True)
 
 
 def main(argv: list[str] | None = None) -> int:
