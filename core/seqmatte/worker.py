@@ -1,8 +1,9 @@
 """The worker: JSON lines in, Engine, JSON lines out (the messages are described in seqlink/wire.py).
 
-Three threads. The reading one answers hello, cancel and bye at once, so that a cancel is seen before the next step
-of a method, and answers for a request that still waits. The main one renders, one request after the other. A third answers what needs no pixels (status,
-methods), also while a render runs. Nothing is kept between requests but opened methods, found by identity.
+Three threads. The reading one answers hello, cancel and bye at once, so that a cancel is seen before the next step of
+a method, and answers for a request that still waits. The main one renders, one request after the other. A third
+answers what needs no pixels (status, methods), also while a render runs. Nothing is kept between requests but opened
+methods, found by identity.
 
 Standard output belongs to the protocol: `claim_output` keeps it and points the ordinary one at standard error, so
 that whatever a library prints, from Python or from C, cannot be taken for a message. Nothing heavy is imported before.

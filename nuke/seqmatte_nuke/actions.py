@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import nuke
-from seqlink import FrameRange, farm, settings
-from seqlink.call import Event, WorkerError
+from seqlink import FrameRange, settings
+from seqlink.call import WorkerError
 from seqlink.client import Worker
 from seqlink.settings import SettingsError
 
-from . import keys, node, record, scene, session, status
-from .scene import Part
+from . import keys, node, owner, record, results, scene, session, status
 from .session import Job
 from .trouble import Trouble
-
-# How often arriving frames are shown; each time costs Nuke a redraw.
-SHOWN_SECONDS = 2.0
+from .upgrade import upgrade
 
 _visited: dict[str, list[int]] = {}
 
@@ -29,7 +29,9 @@ def press(action: str, group: nuke.Node | None = None) -> None:
     Without a window it is raised instead, as RuntimeError, so that a batch stops.
     """
     try:
-        ACTIONS[action](cast(nuke.Group, group or nuke.thisNode()))
+        pressed = cast(nuke.Group, group or nuke.thisNode())
+        upgrade(pressed)
+        ACTIONS[action](pressed)
     except (Trouble, WorkerError, SettingsError, OSError) as error:
         tell(str(error))
     except Exception:  # noqa: BLE001 - the artist's session outlives a bug of ours
@@ -45,20 +47,23 @@ def tell(message: str) -> None:
 def solve(group: nuke.Group, frames: FrameRange | None = None) -> None:
     """Writes guides and plates, asks the engine for the frames (all of the range if none are named)."""
     _refuse_if_running(group)
+    owner.claim(group)
     reason = status.writable(node.folder(group))
     if reason:
         raise Trouble(f"The folder {node.folder(group)} cannot be written: {reason}.")
-    parts = scene.parts(group)
+    parts, uid = scene.parts(group), node.uid_of(group)
     for part in parts:
         record.write_text(f"{part.folder}/shot.json", part.shot.to_json() + "\n")
         kept = record.read(part.folder)
-        kept.shot, kept.outcome, kept.message, kept.failed = part.shot.to_dict(), "cancelled", "", {}
+        kept.owner, kept.uid, kept.view, kept.shot = owner.script(), uid, part.view, part.shot.to_dict()
+        kept.outcome, kept.message, kept.failed = "cancelled", "", {}
         record.write(part.folder, kept)
-    _show_results(group)
+    results.show(group)
     params = [{} if frames is None else {"frames": str(frames)} for _ in parts]
     have = {part.view: record.read(part.folder).keys for part in parts}
-    uid, title = node.uid_of(group), f"SeqMatte: {group.name()}"
-    session.begin(Job(uid, title, "render", parts, params, _frame_came, _solved, have if any(have.values()) else {}))
+    job = Job(uid, f"SeqMatte: {group.name()}", "render", parts, params, results.frame_came, results.solved)
+    job.have = have if any(have.values()) else {}
+    session.begin(job)
 
 
 def solve_frame(group: nuke.Group) -> None:
@@ -79,22 +84,26 @@ def cancel(group: nuke.Group) -> None:
 
 
 def check(group: nuke.Group) -> None:
-    """Asks what the guides of now would change, without computing anything."""
+    """Asks what the guides of now would change, without computing or rendering anything but the guides."""
     _refuse_if_running(group)
+    owner.refuse_anothers(group)
     parts = scene.parts(group, with_plate=False)
     params = [{"have": record.read(part.folder).keys} for part in parts]
     if not any(row["have"] for row in params):
         raise Trouble("Nothing was solved here yet: press Solve.")
-    session.begin(Job(node.uid_of(group), "SeqMatte: what changed", "status", parts, params, _nothing, _checked))
+    if any(part.rendered and part.shot.frames - part.shot.plate.frames() for part in parts):
+        raise Trouble("The plate is now rendered for the engine, which only Solve does: press Solve.")
+    title = "SeqMatte: what changed"
+    session.begin(Job(node.uid_of(group), title, "status", parts, params, results.nothing, results.checked))
 
 
 def bundle(group: nuke.Group) -> None:
     """Writes an OpenJD job bundle beside the results, for a farm that solves this node."""
     _refuse_if_running(group)
-    parts = scene.parts(group)
-    session.begin(
-        Job(node.uid_of(group), "SeqMatte: farm job", "status", parts, [{} for _ in parts], _nothing, _bundled)
-    )
+    owner.claim(group)
+    written = partial(results.bundled, owner=owner.script(), cache=settings.load().cache)
+    parts, uid = scene.parts(group), node.uid_of(group)
+    session.begin(Job(uid, "SeqMatte: farm job", "status", parts, [{} for _ in parts], results.nothing, written))
 
 
 def add_key(group: nuke.Group) -> None:
@@ -106,7 +115,7 @@ def remove_key(group: nuke.Group) -> None:
 
 
 def keys_from_roto(group: nuke.Group) -> None:
-    keys.add(group, keys.from_roto(group) & scene.frame_range(group))
+    keys.add(group, (keys.from_roto(group) & scene.frame_range(group)) - keys.of(group))
 
 
 def range_from_plate(group: nuke.Group) -> None:
@@ -131,143 +140,40 @@ def next_problem(group: nuke.Group) -> None:
 
 def reload(group: nuke.Group) -> None:
     """Reads results and states again from the folder."""
-    _show_results(group)
-    _refresh(group)
+    results.show(group)
+    results.refresh(group)
 
 
 def clear(group: nuke.Group) -> None:
     """Deletes the node's results, once the artist has agreed; the engine's cache brings them back."""
     _refuse_if_running(group)
-    folder, asked = node.folder(group), scene.views(group)
+    owner.refuse_anothers(group)
     if nuke.GUI and not nuke.ask(f"Clear {group.name()}? {node.CLEAR}"):
         return
-    for view in asked:
-        record.clear(scene.view_folder(folder, asked, view))
+    for place in (*scene.places_to_solve(group).values(), node.folder(group)):
+        record.clear(place)
     _visited.pop(node.uid_of(group), None)
-    _refresh(group)
+    results.refresh(group)
 
 
 def engine(group: nuke.Group) -> None:
-    """Asks for the Python that has the engine, tries it, and keeps it if it answers."""
-    known = settings.load()
-    asked = nuke.getInput("The Python that has seqmatte installed", known.python)
+    """Asks for the Python that has the engine, tries it as it will be started, and keeps it if it answers.
+
+    What the studio's environment says of cache and device is not the artist's, so it is not kept.
+    """
+    mine = settings.load(environment={})
+    asked = nuke.getInput("The Python that has seqmatte installed", mine.python)
     if not asked:
         return
-    made = settings.Settings(asked, known.cache, known.device)
-    found = Worker(settings.command(made))
+    found = Worker(settings.command(dataclasses.replace(settings.load(), python=asked)))
     try:
         greeting = found.start()
     finally:
         found.stop()
-    settings.save(made)
-    nuke.message(f"SeqMatte {greeting['version']} answers, device {greeting['device']}.")
-
-
-def _frame_came(job: Job, part: Part, event: Event) -> None:
-    if event.method not in ("frame", "warning", "stale"):
-        return
-    kept = record.read(part.folder)
-    if event.method == "stale":
-        kept.changed = str(event.params["frames"])
-    elif event.method == "warning":
-        kept.message = str(event.params["message"])
-    else:
-        frame = int(event.params["frame"])
-        kept.keys[frame] = str(event.params["key"])
-        kept.confidence[frame] = float(event.params["confidence"] or 0.0)
-        kept.changed = str(kept.stale - [frame])
-    record.write(part.folder, kept)
-    if session.due(job, SHOWN_SECONDS):
-        group = node.by_uid(job.uid)
-        if group is not None:
-            _look_at_result(job, group)
-            _refresh(group)
-
-
-def _solved(job: Job) -> None:
-    for part in job.parts:
-        kept = record.read(part.folder)
-        if _failed(job):
-            kept.outcome, kept.message = "failed", str(job.error)
-            if job.error is not None and "frame" in job.error.data:
-                kept.failed = {int(job.error.data["frame"]): str(job.error)}
-        else:
-            kept.outcome = "ready" if len(job.answers) == len(job.parts) else "cancelled"
-        record.write(part.folder, kept)
-    group = node.by_uid(job.uid)
-    if group is not None:
-        if any(record.read(part.folder).confidence for part in job.parts):
-            _look_at_result(job, group)
-        _refresh(group)
-    if _failed(job):
-        _tell_later(str(job.error))
-
-
-def _failed(job: Job) -> bool:
-    """Whether it ended with an error that the artist did not cause by stopping it."""
-    return job.error is not None and not (job.error.cancelled or job.cancelled)
-
-
-def _look_at_result(job: Job, group: nuke.Group) -> None:
-    """Turns from the plate to the result, once a job: an artist who turns back wants the plate."""
-    if not job.looked:
-        job.looked = True
-        if str(group["show"].value()) == "plate":
-            group["show"].setValue("result")
-
-
-def _checked(job: Job) -> None:
-    for part, answer in zip(job.parts, job.answers):
-        kept = record.read(part.folder)
-        kept.changed = answer["stale"]
-        record.write(part.folder, kept)
-    _asked(job)
-
-
-def _bundled(job: Job) -> None:
-    """The farm makes every frame instead of us: the node looks where they will lie, and what is known of ours goes."""
-    for part, answer in zip(job.parts, job.answers):
-        farm.write_bundle(part.shot, answer["spans"], f"{part.folder}/farm")
-        record.write(part.folder, record.Record(part.shot.to_dict(), "written"))
-    group = node.by_uid(job.uid)
-    if group is not None and job.answers:
-        _show_results(group)
-        _look_at_result(job, group)
-    _asked(job)
-
-
-def _asked(job: Job) -> None:
-    group = node.by_uid(job.uid)
-    if group is not None:
-        _refresh(group)
-    if _failed(job):
-        _tell_later(str(job.error))
-
-
-def _nothing(job: Job, part: Part, event: Event) -> None:
-    """Questions have no events."""
-
-
-def _tell_later(message: str) -> None:
-    # A box opened by a call that another thread has posted freezes Nuke; the status line says it instead.
-    if nuke.GUI:
-        nuke.tprint(f"SeqMatte: {message}")
-    else:
-        raise RuntimeError(message)
-
-
-def _show_results(group: nuke.Group) -> None:
-    """Points the inner Read at the results, with the range of the node."""
-    read, frames = node.part(group, "MatteResult"), scene.frame_range(group)
-    text = scene.result_text(group)
-    if str(read["file"].value()) != text:
-        read["file"].setValue(text)
-    node.set_relied_on(read, {"first": frames[0], "last": frames[-1], "origfirst": frames[0], "origlast": frames[-1]})
-
-
-def _refresh(group: nuke.Group) -> None:
-    cast(nuke.Script_Knob, node.part(group, "MatteResult")["reload"]).execute()
-    group["status"].setValue(status.of(group).line())
+    settings.save(dataclasses.replace(mine, python=asked))
+    winning = os.environ.get("SEQMATTE_PYTHON", asked)
+    stronger = "" if winning == asked else f" But SEQMATTE_PYTHON is set, and wins: {winning} is used."
+    nuke.message(f"SeqMatte {greeting['version']} answers; it asks for the device {greeting['device']}.{stronger}")
 
 
 def _here(group: nuke.Group) -> FrameRange:

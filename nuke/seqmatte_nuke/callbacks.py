@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Any, cast
 
 import nuke
 
-from . import node, session, status
+from . import holes, node, results, session, status
+from .trouble import Trouble
+from .upgrade import upgrade
 
 _added: list[bool] = []
 
@@ -21,7 +24,9 @@ def add() -> None:
     _added.append(True)
     nuke.addOnCreate(on_create, nodeClass="Group")
     nuke.addOnScriptLoad(on_script_load)
+    nuke.addOnScriptSave(on_script_save)
     nuke.addOnScriptClose(on_script_close)
+    nuke.addBeforeFrameRender(before_frame)
     if nuke.GUI:
         nuke.addAutolabel(autolabel, nodeClass="Group")
 
@@ -55,8 +60,29 @@ def on_script_load() -> None:
     """What is on disk is the truth; the engine is not started."""
     modified = nuke.root().modified()
     for group in node.all_of_ours():
-        group["status"].setValue(status.of(group).line())
+        with suppress(Trouble):  # its keys cannot be read, which every button says
+            upgrade(group)
+        results.say(group)
     nuke.root().setModified(modified)
+
+
+@_quiet
+def on_script_save() -> None:
+    """The script may now lie elsewhere, and results lie beside the script."""
+    for group in node.all_of_ours():
+        before = str(group["status"].value())
+        if results.say(group) == "not solved" and not before.startswith(("not solved", "unsaved")):
+            nuke.tprint(
+                f"SeqMatte: {group.fullName()} has no results in {node.folder(group)}. "
+                "Copy them there from beside the old script, or press Solve."
+            )
+
+
+@_quiet
+def before_frame() -> None:
+    # Farms look for lines with ERROR; a missing matte is otherwise silently black.
+    for line in holes.of(nuke.thisNode(), nuke.frame()):
+        nuke.tprint(f"ERROR: SeqMatte: {line}")
 
 
 @_quiet

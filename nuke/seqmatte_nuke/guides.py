@@ -5,7 +5,9 @@ Raw float EXRs of the working space's numbers, written by the node's own Writes,
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,14 +24,13 @@ def refuse_if_busy() -> None:
         raise Trouble("Nuke is rendering. Press again when it is done.")
 
 
-def masks(group: nuke.Group, frames: FrameRange, folder: str, view: str) -> tuple[Guide, ...]:
+def masks(group: nuke.Group, kinds: dict[int, str], folder: str, view: str) -> tuple[Guide, ...]:
     """Renders the mask input on key frames. The same picture keeps its old file, so that an undo costs nothing."""
     _refuse_unconnected(group, node.MASK, "mask")
-    kind = str(group["guide_kind"].value())
-    fresh = FramePath(f"{folder}/guides/new.{node.uid_of(group)}/{kind}.%04d.exr")
-    _render(group, "MatteMaskWrite", fresh, frames, view)
+    fresh = FramePath(f"{folder}/guides/new.{node.uid_of(group)}/mask.%04d.exr")
+    _render(group, "MatteMaskWrite", fresh, FrameRange(kinds), view)
     made = []
-    for frame in frames:
+    for frame, kind in kinds.items():
         path = f"{folder}/guides/{kind}.{frame:04d}.{exr_bytes.digest(fresh.path(frame))[:12]}.exr"
         _keep_or_move(fresh.path(frame), path)
         made.append(Guide(frame, path, kind))
@@ -55,16 +56,26 @@ def exported(group: nuke.Group, folder: str) -> FramePath:
     return FramePath(f"{folder}/plate/plate.{node.uid_of(group)}.%04d.exr")
 
 
+def bring(old: str, old_uid: str, new: str, uid: str) -> None:
+    """Takes over what was rendered into another folder: what is rendered anew has another date, so other bytes, and
+    nothing made of it would be found in the engine's cache."""
+    ours = re.compile(rf"(mask|trimap|alpha)\.-?\d+\.[0-9a-f]{{12}}\.exr|plate\.{old_uid}\.-?\d+\.exr")
+    for name in ("guides", "plate"):
+        with contextlib.suppress(OSError):  # then it is rendered and computed again
+            for file in filter(ours.fullmatch, os.listdir(f"{old}/{name}")):
+                _link_or_copy(f"{old}/{name}/{file}", f"{new}/{name}/{file.replace(old_uid, uid)}")
+
+
 def _render(group: nuke.Group, name: str, files: FramePath, frames: FrameRange, view: str) -> None:
     """Executes one of the node's Writes. Raises Trouble when Nuke stops or writes nothing."""
     write = node.part(group, name)
     shutil.rmtree(os.path.dirname(str(files)), ignore_errors=True)
-    write["file"].setValue(str(files))
-    write["views"].setValue(view)
     try:
-        with _enabled(write), _full_size():
+        with node.unrecorded(), _enabled(write), _full_size():
+            write["file"].setValue(str(files))
+            write["views"].setValue(view)
             nuke.execute(write, nuke.FrameRanges(list(frames)), [view], continueOnError=False)
-    except RuntimeError as error:
+    except (RuntimeError, nuke.CancelledError) as error:
         raise Trouble(f"Nuke stopped while it wrote frames for the engine: {error}") from None
     missing = [frame for frame in frames if not os.path.exists(files.path(frame))]
     if missing:
@@ -103,3 +114,13 @@ def _keep_or_move(fresh: str, place: str) -> None:
         os.remove(fresh)
     else:
         os.replace(fresh, place)
+
+
+def _link_or_copy(file: str, place: str) -> None:
+    """Our files are replaced and never changed, so that two names may share one."""
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    if not os.path.exists(place):
+        try:
+            os.link(file, place)
+        except OSError:
+            shutil.copyfile(file, place)

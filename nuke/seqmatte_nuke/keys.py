@@ -1,41 +1,59 @@
-"""The key frames of a node: the frames on which its mask input is good."""
+"""The key frames of a node: the frames on which its mask input is good, and what its alpha holds there."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 import nuke
 from seqlink import FrameRange
 
-from .node import MASK
+from .node import KINDS, MASK, upstream
 from .trouble import Trouble
-
-# How far above the mask input a Roto may stand, so that a tree of thousands of nodes is not searched.
-_DEPTH = 200
 
 
 def of(group: nuke.Node) -> FrameRange:
-    """The key frames written in the knob, between blanks or commas, ranges allowed. Raises Trouble."""
-    text = str(group["keys"].value())
-    try:
-        return FrameRange.parse(",".join(re.split(r"[\s,]+", text.strip()))) if text.strip() else FrameRange()
-    except ValueError as error:
-        raise Trouble(f"Key frames: {error}.") from None
+    """The key frames that the knob names. Raises Trouble."""
+    return FrameRange(kinds(group))
+
+
+def kinds(group: nuke.Node) -> dict[int, str]:
+    """What is given on each key frame, in the order of frames. Raises Trouble.
+
+    The knob reads like `1001 1048=trimap 1060-1064=alpha`, commas allowed; a bare number is of the kind of new keys.
+    """
+    text = re.sub(r"\s*=\s*", "=", str(group["keys"].value()))
+    found: dict[int, str] = {}
+    for word in re.split(r"[\s,]+", text.strip()) if text.strip() else ():
+        numbers, named, kind = word.partition("=")
+        if named and kind not in KINDS:
+            raise Trouble(f"Key frames: {word}: {kind!r} is none of {', '.join(KINDS)}.")
+        try:
+            found.update(dict.fromkeys(FrameRange.parse(numbers), kind or _new(group)))
+        except ValueError as error:
+            raise Trouble(f"Key frames: {error}.") from None
+    return dict(sorted(found.items()))
 
 
 def add(group: nuke.Node, frames: Any) -> None:
-    _write(group, of(group) | frames)
+    """Frames become keys of the kind that the node says new ones are; keys that are there stay what they were."""
+    _write(group, {**kinds(group), **dict.fromkeys(frames, _new(group))})
 
 
 def remove(group: nuke.Node, frames: Any) -> None:
-    _write(group, of(group) - frames)
+    _write(group, {frame: kind for frame, kind in kinds(group).items() if frame not in frames})
+
+
+def pin(group: nuke.Node) -> None:
+    """Writes its kind to every key, so that it stays what it is whatever new ones will be."""
+    _write(group, kinds(group))
 
 
 def from_roto(group: nuke.Node) -> FrameRange:
     """Frames on which a shape of the Roto above the mask input has a key. Raises Trouble."""
-    roto = next(_rotos(group.input(MASK)), None)
+    roto = next((above for above in upstream(group.input(MASK)) if above.Class() in ("Roto", "RotoPaint")), None)
     if roto is None:
         raise Trouble("There is no Roto or RotoPaint above the mask input.")
     curves: Any = roto["curves"]
@@ -45,19 +63,15 @@ def from_roto(group: nuke.Node) -> FrameRange:
     return found
 
 
-def _write(group: nuke.Node, frames: FrameRange) -> None:
-    group["keys"].setValue(" ".join(str(frame) for frame in frames))
+def _new(group: nuke.Node) -> str:
+    return str(group["guide_kind"].value())
 
 
-def _rotos(node: nuke.Node | None) -> Iterator[nuke.Node]:
-    waiting, seen = [node], 0
-    while waiting and seen < _DEPTH:
-        found, seen = waiting.pop(0), seen + 1
-        if found is None:
-            continue
-        if found.Class() in ("Roto", "RotoPaint"):
-            yield found
-        waiting.extend(found.input(index) for index in range(found.inputs()))
+def _write(group: nuke.Node, found: dict[int, str]) -> None:
+    """With the kind at each: a bare number would become another kind with the next change of the list."""
+    runs = groupby(sorted(found), key=lambda frame: found[frame])
+    words = [f"{word}={kind}" for kind, frames in runs for word in str(FrameRange(frames)).split(",")]
+    group["keys"].setValue(" ".join(words))
 
 
 def _shapes(layer: Any) -> Iterator[Any]:

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import nuke
@@ -23,7 +25,7 @@ import nuke
 from . import knobs
 from .trouble import Trouble
 
-VERSION = 1
+VERSION = 2
 UID = "seqmatte_uid"
 PLATE, MASK = 0, 1
 SHOWS = ["result", "plate and alpha", "check", "plate"]
@@ -33,6 +35,18 @@ CLEAN = (
     "The same view without the subject, in the working space: a truer foreground where the matte is good. "
     "Background Matting needs it."
 )
+WEIGHTS = (
+    "Weights that were fitted to this shot: the folder that "
+    "`seqmatte train --shot <folder>/shot.json --out <folder>/adapted` wrote, or its file of weights."
+)
+NEW_KEYS = "new keys are"
+KEYS = (
+    "Frames on which the mask input is good, as 1001 1048=trimap 1060-1064=alpha. "
+    "A number that says no kind is of the one that new keys are."
+)
+THIS_FRAME = "Only the frame you look at. Where the plate has to be rendered for the engine, all of the range still is."
+# How far above a node another is looked for, so that a tree of thousands of nodes is not searched.
+_FAR = 200
 CLEAR = "Deletes the results of this node; the engine's cache still has what it needs to bring them back."
 
 # Knobs that results depend on are saved even where they have Nuke's default: a studio may have another (knobDefault).
@@ -103,6 +117,28 @@ def renew(group: nuke.Node) -> None:
         group["folder"].setValue(f"{above}/{made}")
 
 
+def upstream(start: nuke.Node | None) -> Iterator[nuke.Node]:
+    """A node and those above it, the nearest first."""
+    waiting: list[nuke.Node | None] = [start]
+    seen: set[str] = set()
+    while waiting and len(seen) < _FAR:
+        found = waiting.pop(0)
+        if found is not None and found.fullName() not in seen:
+            seen.add(found.fullName())
+            yield found
+            waiting.extend(found.input(index) for index in range(found.inputs()))
+
+
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """What is set inside is no step of the artist's, so no undo takes it back."""
+    nuke.Undo.disable()
+    try:
+        yield
+    finally:
+        nuke.Undo.enable()
+
+
 def part(group: nuke.Group, name: str) -> nuke.Node:
     """A node inside. Raises Trouble where someone has taken it out."""
     found = group.node(name)
@@ -169,19 +205,20 @@ def _add_knobs(group: nuke.Group, declared: dict[str, Any]) -> None:
         nuke.Tab_Knob("seqmatte", "SeqMatte"),
         _hidden(nuke.String_Knob(UID, "")),
         _hidden(nuke.Int_Knob("seqmatte_version", "")),
-        _hinted(nuke.String_Knob("keys", "key frames"), "Frames on which the mask input is good, as 1001 1048."),
+        _hinted(nuke.String_Knob("keys", "key frames"), KEYS),
         _button("add_key", "add current", same_line=True),
         _button("remove_key", "remove", same_line=True),
         _button("keys_from_roto", "from Roto", same_line=True),
-        _hinted(nuke.Enumeration_Knob("guide_kind", "mask input is", KINDS), "What its alpha holds on key frames."),
+        _hinted(nuke.Enumeration_Knob("guide_kind", NEW_KEYS, KINDS), "What the mask input's alpha holds on them."),
         _hinted(nuke.Int_Knob("first", "range"), "First frame."),
         _same_line(_hinted(nuke.Int_Knob("last", ""), "Last frame.")),
         _button("range_from_plate", "from plate", same_line=True),
         _hinted(nuke.String_Knob("view_names", "views"), "As left right; empty: every view of the script."),
         _hinted(nuke.Enumeration_Knob("recipe", "recipe", knobs.recipes(declared)), "How to matte."),
         _hinted(nuke.File_Knob("clean", "clean plate"), CLEAN),
+        weights_knob(),
         _button("solve", "Solve"),
-        _button("solve_frame", "Solve this frame", same_line=True),
+        _hinted(_button("solve_frame", "Solve this frame", same_line=True), THIS_FRAME),
         _button("solve_from_here", "Solve from here", same_line=True),
         _button("cancel", "Cancel", same_line=True),
         _button("check", "What changed?", same_line=True),
@@ -202,6 +239,10 @@ def _add_knobs(group: nuke.Group, declared: dict[str, Any]) -> None:
     group["first"].setValue(int(nuke.root().firstFrame()))
     group["last"].setValue(int(nuke.root().lastFrame()))
     knobs.add_options(group, declared)
+
+
+def weights_knob() -> nuke.Knob:
+    return _hinted(nuke.File_Knob("weights", "adapted weights"), WEIGHTS)
 
 
 def _missing(group: nuke.Group) -> nuke.Knob:

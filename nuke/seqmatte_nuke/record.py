@@ -27,12 +27,15 @@ _RESULTS = {
 class Record:
     """One view of one node.
 
-    shot: the Shot that was solved last. outcome: "", "ready", "cancelled", "failed" or "written" (a farm's job);
-    message: its sentence.
+    owner, uid: the script and the node that were solved last; view: which of its views. shot: the Shot of then.
+    outcome: "", "ready", "cancelled", "failed" or "written" (a farm's job); message: its sentence.
     confidence: 0..1 by finished frame; keys: what each was made of. failed: sentences by frame. changed: finished
     frames that no longer fit plate, guides and options, as the last solve or check found.
     """
 
+    owner: str = ""
+    uid: str = ""
+    view: str = ""
     shot: dict[str, Any] = field(default_factory=dict)
     outcome: str = ""
     message: str = ""
@@ -57,6 +60,10 @@ class Record:
 def results(folder: str) -> FramePath:
     """Where the results of a folder lie."""
     return FramePath(f"{folder}/{RESULT}")
+
+
+def exists(folder: str) -> bool:
+    return os.path.exists(os.path.join(folder, NAME))
 
 
 def read(folder: str) -> Record:

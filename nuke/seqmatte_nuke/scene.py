@@ -8,6 +8,7 @@ from typing import cast
 
 import nuke
 from seqlink import Colour, FramePath, FrameRange, Shot
+from seqlink.weights import named
 
 from . import exr_bytes, guides, keys, knobs, node, record
 from .trouble import Trouble
@@ -20,29 +21,31 @@ _PASS_THROUGH = ("Dot", "NoOp")
 
 @dataclass(frozen=True)
 class Part:
-    """One view of a job: its folder and its Shot."""
+    """One view of a job: its folder and its Shot. rendered: whether its plate is rendered for the engine."""
 
     view: str
     folder: str
     shot: Shot
+    rendered: bool
 
 
 def parts(group: nuke.Group, with_plate: bool = True) -> list[Part]:
     """Everything that is to be solved, with guides (and plates, where they have to be) written. Raises Trouble.
 
-    with_plate: False takes the plate as it was written last, for questions that may not cost a render.
+    with_plate: False takes results where they lie and the plate as it was written last, for questions that may not
+    cost a render.
     """
     guides.refuse_if_busy()
-    folder, frames, guided = node.folder(group), frame_range(group), keys.of(group)
+    frames, guided = frame_range(group), keys.kinds(group)
     if not guided and group.input(node.MASK) is not None:
         raise Trouble("No key frames: go to a frame where the mask is good and press `add current`.")
-    outside = guided - frames
+    outside = FrameRange(guided) - frames
     if outside:
         raise Trouble(f"Key frames {outside} lie outside the range {frames}. Remove them or widen the range.")
     made = []
-    for view in views(group):
-        place = view_folder(folder, views(group), view)
-        made.append(Part(view, place, _shot(group, frames, guided, place, view, with_plate)))
+    for view, place in (places_to_solve(group) if with_plate else places(group)).items():
+        shot = _shot(group, frames, guided, place, view, with_plate)
+        made.append(Part(view, place, shot, shot.plate == guides.exported(group, place)))
     return made
 
 
@@ -63,13 +66,28 @@ def views(group: nuke.Node) -> list[str]:
     return asked
 
 
-def view_folder(folder: str, asked: list[str], view: str) -> str:
-    return folder if len(asked) == 1 else f"{folder}/{view}"
+def places(group: nuke.Group) -> dict[str, str]:
+    """The folder of each view's results. Raises Trouble.
+
+    A view that was solved while it was the only one has the node's own, until it is solved again.
+    """
+    made, folder = places_to_solve(group), node.folder(group)
+    kept = record.read(folder)
+    alone = kept.view or str(nuke.views()[0])
+    if kept.shot and alone in made and not record.exists(made[alone]):
+        made[alone] = folder
+    return made
 
 
-def result_text(group: nuke.Node) -> str:
+def places_to_solve(group: nuke.Group) -> dict[str, str]:
+    """The folder that each view's results will lie in: of one view alone the node's own. Raises Trouble."""
+    folder, asked = node.folder(group), views(group)
+    return {view: folder if len(asked) == 1 else f"{folder}/{view}" for view in asked}
+
+
+def result_text(group: nuke.Group) -> str:
     """What the inner Read's file knob says: the folder as it is written, so that it moves with the script."""
-    views_part = "" if len(views(group)) == 1 else "/%V"
+    views_part = "" if node.folder(group) in places(group).values() else "/%V"
     return f"{str(group['folder'].value()).rstrip('/')}{views_part}/{record.RESULT}"
 
 
@@ -100,7 +118,9 @@ def direct_plate(above: nuke.Node | None) -> FramePath | None:
     return pattern if pattern.is_sequence and os.path.isabs(written) else None
 
 
-def _shot(group: nuke.Group, frames: FrameRange, guided: FrameRange, folder: str, view: str, with_plate: bool) -> Shot:
+def _shot(
+    group: nuke.Group, frames: FrameRange, guided: dict[int, str], folder: str, view: str, with_plate: bool
+) -> Shot:
     plate = direct_plate(group.input(node.PLATE))
     views = nuke.views()
     if plate is not None and len(views) > 1 and exr_bytes.holds_views(plate.path(frames[0]), views):
@@ -118,7 +138,15 @@ def _shot(group: nuke.Group, frames: FrameRange, guided: FrameRange, folder: str
         recipe=str(group["recipe"].value()),
         params=knobs.values(group, knobs.document()),
         out=record.results(folder),
+        weights=_weights(group),
     )
+
+
+def _weights(group: nuke.Node) -> dict[str, str]:
+    try:
+        return named(_evaluated(group, "weights"))
+    except ValueError as error:
+        raise Trouble(f"Adapted weights: {error}.") from None
 
 
 def _reads_working_space(read: nuke.Node) -> bool:
@@ -127,7 +155,7 @@ def _reads_working_space(read: nuke.Node) -> bool:
     space = str(read["colorspace"].value())
     working = str(nuke.root()["workingSpaceLUT"].value())
     if str(nuke.root()["colorManagement"].value()) != "OCIO":
-        return space in _LINEAR
+        return space in (*_LINEAR, *(f"default ({name})" for name in _LINEAR))
     return space in (working, f"default ({working})")
 
 

@@ -27,6 +27,8 @@ LOOK_SECONDS = 0.2
 
 _lock = threading.Lock()
 _worker: Worker | None = None
+# Engines that other settings name, each until its last job is over.
+_leaving: list[Worker] = []
 _jobs: dict[str, Job] = {}
 
 
@@ -56,6 +58,7 @@ class Job:
     seconds_left: float | None = None
     shown_at: float = 0.0
     looked: bool = False
+    worker: Worker | None = None
     call: Call | None = None
     box: Any = None
 
@@ -80,9 +83,14 @@ def begin(job: Job) -> None:
         _follow(job, _at_once)
 
 
-def worker() -> Worker:
-    """The engine of this session, as the settings name it; another one when they have changed. Raises WorkerError."""
+def worker(job: Job | None = None) -> Worker:
+    """The engine of this session, as the settings name it; another one when they have changed. Raises WorkerError.
+
+    job: what is to run in it, to its end, whatever the settings become.
+    """
     global _worker
+    if job is not None and job.worker is not None:
+        return job.worker
     with _lock:
         try:
             command = settings.command(settings.load())
@@ -90,8 +98,10 @@ def worker() -> Worker:
             raise WorkerError(str(error)) from None
         if _worker is None or _worker.command != command:
             if _worker is not None:
-                _worker.stop()
+                _leaving.append(_worker)
             _worker = Worker(command)
+        if job is not None:
+            job.worker = _worker
         return _worker
 
 
@@ -101,14 +111,28 @@ def stop() -> None:
     for job in _jobs.values():
         job.cancelled = True
     with _lock:
-        if _worker is not None:
-            _worker.stop()
-            _worker = None
+        for engine in (*_leaving, _worker):
+            if engine is not None:
+                engine.stop()
+        _leaving.clear()
+        _worker = None
+
+
+def _stop_unused() -> None:
+    """Ends the engines of other settings in which no job runs any more."""
+    with _lock:
+        used = [job.worker for job in _jobs.values()]
+        unused = [engine for engine in _leaving if engine not in used]
+        _leaving[:] = [engine for engine in _leaving if engine in used]
+    for engine in unused:
+        engine.stop()
 
 
 def _follow(job: Job, post: Callable[..., None]) -> None:
     job.box = nuke.ProgressTask(job.title) if nuke.GUI else None
     try:
+        worker(job)
+        _stop_unused()
         for part, params in zip(job.parts, job.params):
             _follow_part(job, part, params, post)
             if job.error is not None or job.cancelled:
@@ -117,6 +141,8 @@ def _follow(job: Job, post: Callable[..., None]) -> None:
         job.error = error
     finally:
         job.box = None  # it closes with its last reference; a variable would live on in the error's frames
+        job.worker = None
+        _stop_unused()
         post(_end, job)
 
 
@@ -133,7 +159,7 @@ def _follow_part(job: Job, part: Part, params: dict[str, Any], post: Callable[..
         _ask_what_is_stale(job, part, post)
     if job.cancelled:
         return  # pressed while the engine was asked: nothing of this part is begun
-    call = worker().send(job.method, {"shot": part.shot.to_dict(), **params})
+    call = worker(job).send(job.method, {"shot": part.shot.to_dict(), **params})
     for event in _heard(job, call):
         _show(job, event)
         post(job.heard, job, part, event)
@@ -145,7 +171,7 @@ def _follow_part(job: Job, part: Part, params: dict[str, Any], post: Callable[..
 def _ask_what_is_stale(job: Job, part: Part, post: Callable[..., None]) -> None:
     """Told as an event before the render: a solve of some frames leaves others behind, and a cancel does too."""
     try:
-        call = worker().send("status", {"shot": part.shot.to_dict(), "have": job.have.get(part.view, {})})
+        call = worker(job).send("status", {"shot": part.shot.to_dict(), "have": job.have.get(part.view, {})})
         for _ in _heard(job, call):
             """It has nothing to tell before its answer."""
         answer = call.result()

@@ -55,8 +55,7 @@ class Status:
 def of(group: nuke.Group) -> Status:
     """Read from the folder, never from the engine: as true in a reopened script as after a solve."""
     try:
-        folder, wanted = node.folder(group), scene.frame_range(group)
-        places = [scene.view_folder(folder, scene.views(group), view) for view in scene.views(group)]
+        wanted, places = scene.frame_range(group), list(scene.places(group).values())
     except Trouble as trouble:
         return Status("unsaved", FrameRange(), FrameRange(), FrameRange(), {}, None, str(trouble))
     records = [record.read(place) for place in places]
@@ -82,8 +81,7 @@ def live(group: nuke.Group) -> str:
 
 def problems(group: nuke.Group) -> list[int]:
     """Frames that want looking at, worst first, over all views. Raises Trouble."""
-    asked, folder = scene.views(group), node.folder(group)
-    records = [record.read(scene.view_folder(folder, asked, view)) for view in asked]
+    records = [record.read(place) for place in scene.places(group).values()]
     failed = sorted({frame for kept in records for frame in kept.failed})
     worst: dict[int, float] = {}
     for kept in records:

@@ -59,12 +59,27 @@ answers: list[str | bool] = []
 cancel_pressed = False
 
 _posted: queue.SimpleQueue = queue.SimpleQueue()
-_callbacks: dict[str, list] = {"onCreate": [], "onScriptLoad": [], "onScriptClose": [], "autolabel": []}
+_EVENTS = ("onCreate", "onScriptLoad", "onScriptSave", "onScriptClose", "beforeFrameRender", "autolabel")
+_callbacks: dict[str, list] = {event: [] for event in _EVENTS}
 _views = ["main"]
 
 
 class CancelledError(Exception):
     pass
+
+
+class Undo:
+    @classmethod
+    def disable(cls):
+        guard()
+        state.undo_off += 1
+
+    @classmethod
+    def enable(cls):
+        guard()
+        if not state.undo_off:
+            raise RuntimeError("undo was enabled that was not disabled")
+        state.undo_off -= 1
 
 
 class FrameRanges:
@@ -208,6 +223,7 @@ def execute(node, ranges, views=None, continueOnError=False):
             for view in views or _views:
                 if view not in _views:
                     raise RuntimeError(f"no view {view}")
+                _fire("beforeFrameRender", node)
                 _write(node, number, view)
     finally:
         state.frame, state.executing = before, False
@@ -272,6 +288,22 @@ def addOnScriptLoad(call):
     _callbacks["onScriptLoad"].append((call, "*"))
 
 
+def addOnScriptSave(call):
+    _callbacks["onScriptSave"].append((call, "*"))
+
+
+def removeOnScriptSave(call):
+    _callbacks["onScriptSave"].remove((call, "*"))
+
+
+def addBeforeFrameRender(call, nodeClass="Write"):
+    _callbacks["beforeFrameRender"].append((call, nodeClass))
+
+
+def removeBeforeFrameRender(call, nodeClass="Write"):
+    _callbacks["beforeFrameRender"].remove((call, nodeClass))
+
+
 def addOnScriptClose(call):
     _callbacks["onScriptClose"].append((call, "*"))
 
@@ -285,6 +317,7 @@ def addAutolabel(call, nodeClass="*"):
 def scriptSaveAs(path):
     guard()
     _root["name"].setValue(path)
+    _fire("onScriptSave", _root)
     with open(path, "w", encoding="utf-8") as file:
         file.write(nk.write(_saved(_root)))
     state.modified = False

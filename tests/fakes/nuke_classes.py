@@ -36,7 +36,7 @@ def _plain(kind, value):
 
 _ON_ERROR = _enum("error", "black", "checkerboard", "nearest frame")
 _BEYOND = _enum("hold", "loop", "bounce", "black")
-_SPACES = _enum("default", "linear", "sRGB", "scene_linear", "ACEScg", "default (scene_linear)")
+_SPACES = _enum("default", "linear", "sRGB", "scene_linear", "ACEScg", "default (scene_linear)", "default (linear)")
 _RELOAD = _plain(Script_Knob, "knob this.version [expr [value this.version]+1]")
 EVERY = {
     "name": String_Knob, "label": String_Knob, "tile_color": Int_Knob, "xpos": Int_Knob, "ypos": Int_Knob,

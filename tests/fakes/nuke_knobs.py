@@ -41,6 +41,8 @@ class Knob:
         made = self._converted(value)
         if self._node is not None and made != self._value:
             state.modified = True
+            if not state.undo_off:
+                state.undos.append((self._node._knobs["name"]._value, self._name))
         self._value = made
         if self._node is not None:
             self._node._changed(self)
@@ -55,6 +57,12 @@ class Knob:
 
     def getFlag(self, flag):
         return flag in self._flags
+
+    def setLabel(self, text):
+        self._check()
+        if not isinstance(text, str):
+            raise TypeError("a label is a text")
+        self._label = text
 
     def setTooltip(self, text):
         self._tooltip = text

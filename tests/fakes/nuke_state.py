@@ -7,12 +7,15 @@ import re
 import threading
 from types import SimpleNamespace
 
+# undos: (node, knob) of each change that an undo would take back, unless undo_off calls to disable() are open.
 # main: the only thread that may touch nodes. context: the groups entered. this: nodes whose callbacks run.
 state = SimpleNamespace(
     main=threading.get_ident(),
     frame=1,
     executing=False,
     modified=False,
+    undo_off=0,
+    undos=[],
     pumping=False,
     root=None,
     context=[],

@@ -350,6 +350,64 @@ def the_keys_of_a_roto_are_found(nuke, folder):
 
 
 @check
+def what_is_set_while_undo_is_disabled_is_set(nuke, folder):
+    nuke.Undo.disable()
+    nuke.Undo.disable()
+    try:
+        read = made(nuke, "Read", first=7)
+    finally:
+        nuke.Undo.enable()
+        nuke.Undo.enable()
+    assert int(read["first"].value()) == 7
+    assert issubclass(nuke.CancelledError, Exception)
+
+
+@check
+def a_label_can_be_changed(nuke, folder):
+    group = made(nuke, "Group")
+    group.addKnob(nuke.String_Knob("words", "before"))
+    group["words"].setLabel("after")
+    assert group["words"].label() == "after"
+
+
+@check
+def on_a_save_the_script_has_its_new_name_already(nuke, folder):
+    """What is set then is saved too."""
+    seen = []
+
+    def called():
+        seen.append(nuke.root()["name"].value())
+        nuke.toNode("Saved1")["label"].setValue("set while it is saved")
+
+    made(nuke, "Dot").setName("Saved1")
+    nuke.addOnScriptSave(called)
+    place = os.path.join(folder, "new.nk").replace("\\", "/")
+    try:
+        nuke.scriptSaveAs(place)
+    finally:
+        nuke.removeOnScriptSave(called)
+    assert seen == [place]
+    with open(place) as file:
+        assert "set while it is saved" in file.read()
+
+
+@check
+def before_each_frame_of_a_render_its_write_and_number_are_known(nuke, folder):
+    seen = []
+
+    def called():
+        seen.append((nuke.thisNode().name(), nuke.frame()))
+
+    nuke.addBeforeFrameRender(called)
+    write = exr_write(nuke, os.path.join(folder, "a.%04d.exr"))
+    try:
+        nuke.execute(write, nuke.FrameRanges([2, 5]), ["main"], continueOnError=False)
+    finally:
+        nuke.removeBeforeFrameRender(called)
+    assert seen == [(write.name(), 2), (write.name(), 5)]
+
+
+@check
 def the_boxes_that_buttons_open_are_there(nuke, folder):
     for name in ("ask", "getInput", "message"):
         assert callable(getattr(nuke, name)), name

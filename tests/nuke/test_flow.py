@@ -119,9 +119,9 @@ def test_solve_from_here_and_this_frame_make_only_what_they_say(script):
 
 
 def test_frames_arrive_while_the_rest_is_computed(script, monkeypatch):
-    from seqmatte_nuke import actions, session
+    from seqmatte_nuke import results, session
 
-    monkeypatch.setattr(actions, "SHOWN_SECONDS", 0.0)
+    monkeypatch.setattr(results, "SHOWN_SECONDS", 0.0)
     gate = script.gate(1, 2, 3, 4, 5)
     script.press("solve")
     job = session.running(script.node["seqmatte_uid"].value())
@@ -139,9 +139,9 @@ def test_frames_arrive_while_the_rest_is_computed(script, monkeypatch):
 
 @pytest.mark.parametrize("how", ["button", "progress box"])
 def test_a_cancel_stops_and_keeps_what_is_finished(script, monkeypatch, how):
-    from seqmatte_nuke import actions, session
+    from seqmatte_nuke import results, session
 
-    monkeypatch.setattr(actions, "SHOWN_SECONDS", 0.0)
+    monkeypatch.setattr(results, "SHOWN_SECONDS", 0.0)
     monkeypatch.setattr(session, "LOOK_SECONDS", 0.01)
     gate = script.gate(1, 2, 3, 4, 5, 6)
     script.press("solve")

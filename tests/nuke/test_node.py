@@ -217,10 +217,10 @@ def test_keys_are_added_and_removed_at_the_frame_shown(script):
     script.nuke.frame(9)
     script.press("add_key")
     script.press("add_key")
-    assert script.node["keys"].value() == "3 9"
+    assert script.node["keys"].value() == "3=mask 9=mask"
     script.nuke.frame(3)
     script.press("remove_key")
-    assert script.node["keys"].value() == "9"
+    assert script.node["keys"].value() == "9=mask"
 
 
 def test_keys_come_from_the_rotos_shapes_within_the_range(script):
@@ -229,7 +229,7 @@ def test_keys_come_from_the_rotos_shapes_within_the_range(script):
     script.roto["curves"].rootLayer.extend([nuke.Shape([nuke.point(2)]), layer, nuke.Stroke([nuke.point(11)])])
     script.roto["curves"].rootLayer.append(nuke.Shape([nuke.point(400)]))
     script.press("keys_from_roto")
-    assert script.node["keys"].value() == "2 3 4 7"
+    assert script.node["keys"].value() == "2-4=mask 7=mask"
 
 
 def test_without_a_roto_there_are_no_keys_to_take(script):

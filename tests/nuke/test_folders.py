@@ -1,0 +1,264 @@
+"""Whose results lie in a folder, and where a node looks for them when its script is copied, moved or given views."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ALL = list(range(1, 13))
+
+
+@pytest.fixture
+def nuke(hostile_nuke):
+    """Under hostile defaults alone: what is tried here is not the node."""
+    return hostile_nuke
+
+
+def digests(script, view="main"):
+    return {
+        frame: file and hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        for frame, file in script.shown(view).items()
+    }
+
+
+def move_masks(script):
+    for frame in ALL:
+        script.masks[frame] = np.roll(script.masks[frame], 9, axis=1)
+
+
+def save(script, *place):
+    path = script.folder.joinpath(*place)
+    path.parent.mkdir(exist_ok=True)
+    script.nuke.scriptSaveAs(str(path))
+    return str(path)
+
+
+def connected(script, node):
+    """Another node on the same plate and roto, with a key of its own."""
+    for index, above in enumerate((script.read, script.roto)):
+        node.setInput(index, above)
+    for name, value in {"recipe": "toy", "keys": "5", "first": 1, "last": 12}.items():
+        node[name].setValue(value)
+    return node
+
+
+def copied(script):
+    for node in script.nuke.allNodes():
+        node["selected"].setValue(node is script.node)
+    script.nuke.nodeCopy(str(script.folder / "clip.nk"))
+
+
+def test_a_script_saved_as_a_new_version_never_writes_over_the_mattes_of_the_old_one(script, nuke):
+    script.solve()
+    first, before = save(script, "shots", "ab_010.nk"), digests(script)
+    save(script, "shots", "ab_010_v2.nk")
+    assert digests(script) == before
+    move_masks(script)
+    script.solve()
+    assert script.node["status"].value().startswith("ready, 12/12")
+    assert set(digests(script).values()).isdisjoint(before.values())
+    own = script.node["folder"].value()
+    script.solve()
+    assert script.node["folder"].value() == own
+    nuke.scriptOpen(first)
+    script.node = nuke.toNode("SeqMatte1")
+    assert digests(script) == before
+    assert script.node["status"].value().startswith("ready, 12/12")
+
+
+def graded(script):
+    """Work on the plate, so that it is rendered for the engine."""
+    grade = script.nuke.createNode("Grade", inpanel=False)
+    grade.setInput(0, script.read)
+    script.node.setInput(0, grade)
+
+
+def test_what_a_new_version_has_in_common_with_the_old_one_is_not_computed_again(script):
+    graded(script)
+    script.node["toy__walked"].setValue(str(script.folder / "walked"))
+    script.solve()
+    before, folder = digests(script), script.results
+    save(script, "shots", "ab_010.nk")
+    save(script, "shots", "ab_010_v2.nk")
+    (script.folder / "walked").unlink()
+    script.solve()
+    assert digests(script) == before and script.results != folder
+    assert not (script.folder / "walked").exists()
+
+
+def test_a_farm_job_of_a_new_version_gets_a_folder_of_its_own(script):
+    script.solve()
+    before, folder = digests(script), script.results
+    save(script, "shots", "ab_010.nk")
+    save(script, "shots", "ab_010_v2.nk")
+    script.solve("bundle")
+    assert script.results != folder and (script.results / "farm/shot.json").exists()
+    script.node["folder"].setValue(str(folder))
+    script.press("reload")
+    assert digests(script) == before
+
+
+def test_a_node_pasted_into_another_script_of_the_folder_never_writes_into_the_first_ones(script, nuke):
+    script.solve()
+    save(script, "shots", "ab_010.nk")
+    shown, before = script.shown(), digests(script)
+    copied(script)
+    nuke.scriptClear()
+    save(script, "shots", "cd_020.nk")
+    script.read, script.roto = nuke.createNode("Read", inpanel=False), nuke.createNode("Roto", inpanel=False)
+    script.node = connected(script, nuke.nodePaste(str(script.folder / "clip.nk")))
+    script.read_other(script.tiny)
+    move_masks(script)
+    script.solve()
+    assert script.node["status"].value().startswith("ready, 12/12")
+    assert set(script.shown().values()).isdisjoint(shown.values())
+    script.shown = lambda view="main": shown
+    assert digests(script) == before
+
+
+def test_a_moved_project_goes_on_in_its_own_folder(script, nuke):
+    script.solve()
+    save(script, "shots", "ab_010.nk")
+    os.rename(script.folder / "shots", script.folder / "moved")
+    nuke.scriptOpen(str(script.folder / "moved/ab_010.nk"))
+    script.node = nuke.toNode("SeqMatte1")
+    script.node.setInput(1, nuke.toNode("Roto1"))
+    folder = script.node["folder"].value()
+    script.solve()
+    assert script.node["folder"].value() == folder
+    assert script.node["status"].value().startswith("ready, 12/12")
+
+
+@pytest.mark.parametrize("button", ["check", "clear"])
+def test_a_new_version_neither_clears_nor_marks_the_mattes_of_the_old_one(script, nuke, button):
+    script.solve()
+    place = save(script, "shots", "ab_010.nk")
+    before, kept = digests(script), (script.results / "record.json").read_text()
+    save(script, "shots", "ab_010_v2.nk")
+    move_masks(script)
+    script.press(button)
+    assert nuke.told == [f"These are the mattes of {place}. Press Solve, and SeqMatte1 gets its own."]
+    assert (digests(script), (script.results / "record.json").read_text()) == (before, kept)
+
+
+def test_two_nodes_set_to_one_folder_never_mix_their_mattes(script, nuke, adapter):
+    script.node["folder"].setValue(str(script.folder / "mine"))
+    script.solve()
+    before, first = digests(script), script.node
+    second = connected(script, adapter.create())
+    second["folder"].setValue(str(script.folder / "mine"))
+    for button in ("solve", "bundle", "clear"):
+        second[button].execute()
+    assert nuke.told == [f"{script.folder / 'mine'} holds the mattes of SeqMatte1: set another folder."] * 3
+    assert digests(script) == before
+    assert first["status"].value().startswith("ready, 12/12")
+
+
+def test_a_save_into_another_folder_says_that_the_results_stayed_behind(script, nuke):
+    script.solve()
+    save(script, "shots", "ab_010.nk")
+    assert nuke.printed == []
+    save(script, "publish", "ab_010.nk")
+    assert script.node["status"].value() == "not solved"
+    assert len(nuke.printed) == 1 and "SeqMatte1 has no results in" in nuke.printed[0]
+    assert str(script.results) in nuke.printed[0]
+    shutil.copytree(script.folder / "shots/seqmatte", script.folder / "publish/seqmatte")
+    save(script, "publish", "ab_010.nk")
+    assert script.node["status"].value().startswith("ready, 12/12")
+    assert len(nuke.printed) == 1
+
+
+def test_a_save_into_another_folder_while_a_node_is_solved_says_where_the_frames_went(script, nuke):
+    gate, old = script.gate(1, 2), str(script.results)
+    script.press("solve")
+    nuke.pump(lambda: Path(old, "matte/matte.0001.exr").exists())
+    save(script, "other", "ab_010.nk")
+    script.open_all(gate)
+    script.finish()
+    assert script.node["status"].value() == "not solved"
+    assert [line for line in nuke.printed if f"SeqMatte1 was solved into {old}" in line]
+    script.solve()
+    assert script.node["status"].value().startswith("ready, 12/12")
+    assert all(script.shown().values())
+
+
+def rendered_by_a_write(script, above, *frames):
+    """An artist's Write below a node renders frames; what Nuke prints."""
+    nuke = script.nuke
+    for node in nuke.allNodes():
+        node["selected"].setValue(False)
+    write = nuke.createNode("Write", inpanel=False)
+    for name, value in {
+        "file_type": "exr", "file": str(script.folder / "comp.%04d.exr"), "create_directories": True,
+        "channels": "rgb", "raw": True, "views": "main",
+    }.items():  # fmt: skip
+        write[name].setValue(value)
+    write.setInput(0, above)
+    nuke.printed.clear()
+    nuke.execute(write, nuke.FrameRanges(list(frames)), ["main"])
+    return list(nuke.printed)
+
+
+def test_a_render_that_lacks_a_matte_says_so_in_a_line_that_farms_look_for(script, nuke):
+    script.solve()
+    assert rendered_by_a_write(script, script.node, 1, 2, 12) == []
+    for frame in (2, 12):
+        os.remove(script.results / f"matte/matte.{frame:04d}.exr")
+    script.node["last"].setValue(11)
+    line = f"ERROR: SeqMatte: SeqMatte1 has no matte on frame 2: {script.results / 'matte/matte.0002.exr'}"
+    assert rendered_by_a_write(script, script.node, 1, 2, 12) == [line]
+    dot = nuke.createNode("Dot", inpanel=False)
+    dot.setInput(0, script.node)
+    assert rendered_by_a_write(script, dot, 2) == [line]
+    # Neither of what another branch lacks, nor of what is not looked at, nor of our own Writes' frames.
+    assert rendered_by_a_write(script, script.read, 2) == []
+    script.node["show"].setValue("plate")
+    assert rendered_by_a_write(script, script.node, 2) == []
+    script.node["show"].setValue("result")
+    nuke.printed.clear()
+    script.solve()
+    assert nuke.printed == []
+
+
+def test_a_view_that_is_added_takes_nothing_from_the_one_that_is_solved(script, nuke):
+    script.solve()
+    before = digests(script)
+    nuke.add_view("right")
+    script.press("reload")
+    assert digests(script) == before
+    assert script.node["status"].value().startswith("partial, 0/12")
+    script.solve("check")
+    assert nuke.told == [] and "stale" not in script.node["status"].value()
+    script.solve()
+    assert digests(script) == before
+    assert set(script.shown().values()).isdisjoint(script.shown("right").values())
+    assert script.node["status"].value().startswith("ready, 12/12")
+    nuke.answers[:] = [True]
+    script.press("clear")
+    assert not list(script.results.rglob("matte.*.exr"))
+
+
+def test_of_two_views_only_the_one_that_fails_is_marked(script, nuke):
+    from seqmatte_nuke import record
+
+    nuke.add_view("right")
+    script.solve()
+    render = nuke.hooks.render
+
+    def spoiled(write, frame, view, path):
+        render(write, frame, view, path)
+        if view == "right" and write["channels"].value() == "alpha":
+            Path(path).write_bytes(b"no picture")
+
+    nuke.hooks.render = spoiled
+    script.solve()
+    left, right = (record.read(str(script.results / view)) for view in ("main", "right"))
+    assert (left.outcome, left.message, left.failed) == ("ready", "", {})
+    assert right.outcome == "failed" and "right/guides" in right.message
+    assert script.node["status"].value().startswith("failed")
+    nuke.hooks.render = render
+    script.solve()
+    assert script.node["status"].value().startswith("ready, 12/12")

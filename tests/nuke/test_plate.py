@@ -1,0 +1,104 @@
+"""A plate that Nuke renders for the engine: what of it is seen when, and what an undo and a stop leave of it."""
+
+import numpy as np
+import OpenImageIO as oiio
+import pytest
+
+
+@pytest.fixture
+def nuke(hostile_nuke):
+    """Under hostile defaults alone: what is tried here is not the node."""
+    return hostile_nuke
+
+
+def graded(script):
+    """Work on the plate, so that it is rendered for the engine."""
+    grade = script.nuke.createNode("Grade", inpanel=False)
+    grade.setInput(0, script.read)
+    script.node.setInput(0, grade)
+
+
+def doubled(script):
+    """The Grade is doubled: what its Write renders from now on."""
+    render = script.nuke.hooks.render
+
+    def brighter(write, frame, view, path):
+        render(write, frame, view, path)
+        if write["channels"].value() != "alpha":
+            picture = oiio.ImageBuf(path)
+            picture.read(force=True, convert="float")
+            oiio.ImageBufAlgo.mul(picture, 2.0).write(path)
+
+    script.nuke.hooks.render = brighter
+
+
+UNSEEN = "The plate is rendered for the engine: what has changed in it, only Solve sees."
+
+
+def test_what_changed_says_that_the_branch_above_the_plate_is_seen_by_a_solve_alone(script):
+    graded(script)
+    script.solve()
+    doubled(script)
+    script.solve("check")
+    assert script.node["status"].value().split("\n")[1:] == [UNSEEN]
+    before = {frame: script.read_pixels(path) for frame, path in script.shown().items()}
+    script.solve()
+    assert script.node["status"].value().startswith("ready, 12/12") and UNSEEN not in script.node["status"].value()
+    assert all((script.read_pixels(path) != before[frame]).any() for frame, path in script.shown().items())
+
+
+def test_what_changed_about_a_plate_that_is_read_as_it_is_needs_no_such_remark(script):
+    script.solve()
+    script.solve("check")
+    assert script.node["status"].value().startswith("ready, 12/12") and "\n" not in script.node["status"].value()
+    picture = oiio.ImageBuf(script.tiny.plate.path(5))
+    picture.read(force=True, convert="float")
+    oiio.ImageBufAlgo.mul(picture, np.float32(2.0)).write(script.tiny.plate.path(5))
+    script.solve("check")
+    assert script.node["status"].value().startswith("stale, ")
+
+
+def test_what_changed_about_a_plate_that_was_never_rendered_asks_for_a_solve(script):
+    script.solve()
+    graded(script)
+    script.press("check")
+    assert script.nuke.told == ["The plate is now rendered for the engine, which only Solve does: press Solve."]
+    assert script.node["status"].value().startswith("ready, 12/12")
+
+
+def test_a_solve_leaves_nothing_for_an_undo_to_take_back(script, monkeypatch):
+    from seqmatte_nuke import results
+
+    monkeypatch.setattr(results, "SHOWN_SECONDS", 0.0)
+    graded(script)
+    script.node["first"].setValue(2)
+    script.node["first"].setValue(1)
+    assert script.nuke.state.undos[-2:] == [("SeqMatte1", "first")] * 2
+    script.nuke.state.undos.clear()
+    for button in ("solve", "check", "reload", "solve"):
+        script.solve(button)
+    assert script.node["show"].value() == "result"
+    assert script.nuke.state.undos == []
+    assert script.nuke.state.undo_off == 0
+
+
+def test_escape_while_guides_are_written_is_told_in_a_sentence(script):
+    def escaped(write, frame, view, path):
+        raise script.nuke.CancelledError("Cancelled")
+
+    script.nuke.hooks.render = escaped
+    script.press("solve")
+    assert script.nuke.told == ["Nuke stopped while it wrote frames for the engine: Cancelled"]
+    assert script.node.node("MatteMaskWrite")["disable"].value() is True
+    assert script.nuke.state.undo_off == 0
+
+
+@pytest.mark.parametrize(
+    ("space", "direct"), [("default (linear)", True), ("default (scene_linear)", True), ("sRGB", False)]
+)
+def test_a_read_whose_default_is_linear_is_read_directly(script, space, direct):
+    from seqmatte_nuke import scene
+
+    script.read["raw"].setValue(False)
+    script.read["colorspace"].setValue(space)
+    assert (scene.direct_plate(script.read) is not None) == direct
