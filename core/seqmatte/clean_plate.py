@@ -22,10 +22,6 @@ def with_clean_plate(
     plate where alpha is 0 near by: a clean plate shot a little brighter or from beside would tint the edge.
     """
     import torch
-    import torch.nn.functional as F
-
-    def near(x: Tensor) -> Tensor:
-        return F.avg_pool2d(x[None], 15, 1, 7, count_include_pad=False)[0]
 
     belief = trust * _agreement(plate, alpha, clean)
     soft = (alpha > 0) & (alpha < 1)

@@ -13,6 +13,7 @@ from typing import Any
 import PyOpenColorIO as ocio
 
 from seqmatte.errors import ColourError
+from seqmatte.file_stamp import stamp_of
 
 # By its full name: "ocio://default" means another config in every release of the library.
 BUILT_IN = "ocio://studio-config-v2.2.0_aces-v1.3_ocio-v2.4"
@@ -87,7 +88,8 @@ def _unquoted(text: str) -> str:
 
 def _stamps(name: str, config: Any, sources: tuple[str, ...]) -> object:
     """What tells that a config's file or one that it names is another than it was."""
-    return [_stamp(path) for path in (name, *(path for source in sources for path in _places(config, source)))]
+    places = (name, *(path for source in sources for path in _places(config, source)))
+    return [(path, stamp_of(path)) for path in places]
 
 
 def _places(config: Any, source: str) -> list[str]:
@@ -96,14 +98,6 @@ def _places(config: Any, source: str) -> list[str]:
     named = context.resolveStringVar(source)
     folders = [context.resolveStringVar(folder) for folder in config.getSearchPaths()] or [""]
     return [os.path.join(config.getWorkingDir(), folder, named) for folder in folders]
-
-
-def _stamp(path: str) -> tuple[str, int, int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return path, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def text_identity(config: Any) -> str:

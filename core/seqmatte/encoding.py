@@ -24,6 +24,8 @@ Light = TypeVar("Light", npt.NDArray[np.float32], "torch.Tensor")
 FLOOR = -0.02
 HIGHEST_TOP = 64.0
 HALF_MAX = 65504.0
+# An exposure is shifted by so many stops at most; a plate in candelas begins some twenty away.
+_MOST_STOPS = 40.0
 _BREAK = 0.0031308
 _SLOPE = 12.92
 # With the knee at 1 there is no room left below 1: the shoulder starts there with this bend instead.
@@ -42,13 +44,13 @@ class Encoding:
     top: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (0.05 <= self.knee <= 1.0 and self.knee <= self.top <= 65504 and -20 <= self.ev <= 20):
-            raise ValueError(f"encoding {self}: needs ev -20..20, knee 0.05..1 and top from knee to 65504")
+        if not (0.05 <= self.knee <= 1.0 and self.knee <= self.top <= 65504 and abs(self.ev) <= _MOST_STOPS):
+            raise ValueError(f"encoding {self}: needs ev -40..40, knee 0.05..1 and top from knee to 65504")
         if self.knee == 1.0 < self.top:
             raise ValueError(f"encoding {self}: with knee 1 there is no room for a shoulder; use knee 0.5")
 
     def __str__(self) -> str:
-        return f"{self.ev:g},{self.knee:g},{self.top:g}"
+        return ",".join(str(float(part)).removesuffix(".0") for part in (self.ev, self.knee, self.top))
 
     @staticmethod
     def parse(text: str) -> Encoding:
@@ -104,7 +106,7 @@ def _stops_off(light: npt.NDArray[np.float32]) -> float:
     dark, middle, bright = (float(value) for value in np.quantile(light, (0.05, 0.5, 0.95)))
     if 1e-4 < bright < 0.06:
         return float(round(math.log2(0.5 / bright)))
-    return float(round(math.log2(0.18 / middle))) if dark > 1.0 else 0.0
+    return max(-_MOST_STOPS, float(round(math.log2(0.18 / middle)))) if dark > 1.0 else 0.0
 
 
 @lru_cache(maxsize=64)

@@ -206,6 +206,9 @@ class Engine:
         facts = self.layer(self.plan.final, frame).facts
         if sick := [f"{facts[name]} {word}" for name, word in SICK.items() if name in facts]:
             self._listener(Warning(f"the plate has {' and '.join(sick)} values; healed from their neighbours", frame))
+        if "clipped" in facts:
+            said = f"{facts['clipped']} values beyond what half floats hold were clipped"
+            self._listener(Warning(f"{said}; --set refine.depth=float keeps them", frame))
         self._listener(FrameDone(frame, result.path, result.confidence, steps, self.subject))
         self._listener(clock.progress(hit=steps == 0))
         self._shelf.let_go(result.key)

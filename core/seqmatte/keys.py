@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from seqmatte.errors import PlateError
+from seqmatte.file_stamp import Stamp, stamp_of
 
 # A file younger than this when it was hashed may change again within its timestamp's granularity.
 SETTLED_SECONDS = 2.0
@@ -32,7 +33,7 @@ def home() -> Path:
 
 
 class FileDigests:
-    """The sha256 of files, remembered by path, size, time and inode.
+    """The sha256 of files, remembered by path and stamp.
 
     The memory is a local database per machine; where it cannot be written, digests are remembered in the process
     only. Thread-safe.
@@ -40,7 +41,7 @@ class FileDigests:
 
     def __init__(self, database: Path | None = None) -> None:
         self._lock = threading.Lock()
-        self._seen: dict[str, tuple[tuple[int, int, int], float, str]] = {}
+        self._seen: dict[str, tuple[Stamp, float, str]] = {}
         self._database = self._opened(database or home() / "digests.sqlite")
 
     def of(self, path: str | os.PathLike[str]) -> str:
@@ -49,42 +50,42 @@ class FileDigests:
         Raises FileNotFoundError and other OSErrors as they are, and PlateError when the file changes while it is read.
         """
         real = os.path.realpath(path)
-        stamp = _stamp(real)
+        stamp = stamp_of(real)
         known = self._remembered(real)
-        if known and known[0] == stamp and known[1] - stamp[1] / 1e9 > SETTLED_SECONDS:
+        if known and stamp and known[0] == stamp and known[1] - stamp[1] / 1e9 > SETTLED_SECONDS:
             return known[2]
         read_at = time.time()
         with open(real, "rb") as file:
             made = hashlib.file_digest(file, "sha256").hexdigest()
-        if _stamp(real) != stamp:
+        if stamp is None or stamp_of(real) != stamp:
             raise PlateError("the file changed while it was read; wait until it is written", path=path)
         self._remember(real, stamp, read_at, made)
         return made
 
-    def _remembered(self, real: str) -> tuple[tuple[int, int, int], float, str] | None:
+    def _remembered(self, real: str) -> tuple[Stamp, float, str] | None:
         with self._lock:
             if real in self._seen or self._database is None:
                 return self._seen.get(real)
             with contextlib.suppress(sqlite3.Error):
-                query = "select size, time, inode, read_at, digest from files where path = ?"
+                query = "select size, time, changed, inode, read_at, digest from stamped where path = ?"
                 row = self._database.execute(query, (real,)).fetchone()
                 if row:
-                    self._seen[real] = ((row[0], row[1], row[2]), row[3], row[4])
+                    self._seen[real] = (row[:4], row[4], row[5])
             return self._seen.get(real)
 
-    def _remember(self, real: str, stamp: tuple[int, int, int], read_at: float, made: str) -> None:
+    def _remember(self, real: str, stamp: Stamp, read_at: float, made: str) -> None:
         with self._lock:
             self._seen[real] = (stamp, read_at, made)
             if self._database is not None:
                 with contextlib.suppress(sqlite3.Error):
                     row = (real, *stamp, read_at, made)
-                    self._database.execute("insert or replace into files values (?, ?, ?, ?, ?, ?)", row)
+                    self._database.execute("insert or replace into stamped values (?, ?, ?, ?, ?, ?, ?)", row)
 
     @staticmethod
     def _opened(path: Path) -> sqlite3.Connection | None:
         table = (
-            "create table if not exists files "
-            "(path text primary key, size int, time int, inode int, read_at real, digest text)"
+            "create table if not exists stamped "
+            "(path text primary key, size int, time int, changed int, inode int, read_at real, digest text)"
         )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,8 +103,3 @@ class FileDigests:
             if self._database is not None:
                 self._database.close()
                 self._database = None
-
-
-def _stamp(real: str) -> tuple[int, int, int]:
-    found = os.stat(real)
-    return found.st_size, found.st_mtime_ns, found.st_ino

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import inspect
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +23,6 @@ if TYPE_CHECKING:
 
     from seqmatte.networks.part import Part
 
-# Raised when the graphs of the same weights change.
-VERSION = 1
 # What a graph is traced with. Its sizes are open all the same.
 _HEIGHT, _WIDTH = 96, 128
 # Larger graphs are left to onnxruntime's own optimizer: the exporter's takes minutes over them.
@@ -34,19 +36,50 @@ _KINDS: Mapping[type, tuple[type, ...]] = {bool: (bool, int), int: (int,), float
 Options = Mapping[str, object]
 
 
-def cached(name: str, weights: str, network: nn.Module, facts: Options, options: Options) -> dict[str, Path]:
-    """The graph's files by part, from the user's folder; written there if they are not.
+@dataclass(frozen=True)
+class Graph:
+    """One part of a network's graph, and its place in the user's folder."""
 
-    weights: their digest. Raises DeviceError where the exporter is missing.
-    """
+    part: Part
+    place: Path
+
+    def file(self) -> Path:
+        """The file, written if it is not there as it was written. Raises DeviceError where the exporter is missing."""
+        sealed = self.place.with_suffix(".sha256")
+        if not (self.place.is_file() and sealed.is_file() and sealed.read_bytes() == _sha256(self.place)):
+            write(self.part, self.place)
+            whole_file.write(sealed, _sha256(self.place))
+        return self.place
+
+
+def cached(name: str, weights: str, network: nn.Module, facts: Options, options: Options) -> dict[str, Graph]:
+    """The graph's parts by name, each with its place in the user's folder. weights: their digest."""
+    of = (name, weights, sorted(facts.items()), sorted(options.items()), exporter())
+    folder = home() / "onnx"
     parts = graph_of(name, network, options)
-    files = {}
-    for part, graph in parts.items():
-        key = digest("onnx", VERSION, name, weights, part, sorted(facts.items()), sorted(options.items()))
-        files[part] = home() / "onnx" / f"{key}.onnx"
-        if not files[part].is_file():
-            write(graph, files[part])
-    return files
+    return {part: Graph(graph, folder / f"{digest('onnx', part, *of)}.onnx") for part, graph in parts.items()}
+
+
+@lru_cache(maxsize=1)
+def exporter() -> str:
+    """What makes graphs, as a digest: our networks as they are written, and what writes them down.
+
+    A graph of other code gives other numbers, if only in the last bits, and keys must tell.
+    """
+    written = sorted((Path(__file__).parent / "networks").glob("*.py"))
+    versions = [_version(name) for name in ("torch", "onnxscript")]
+    return digest(*versions, *(path.read_text(encoding="utf-8") for path in (Path(__file__), *written)))
+
+
+def _sha256(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).hexdigest().encode()
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def graph_of(name: str, network: nn.Module, options: Options) -> dict[str, Part]:

@@ -240,7 +240,7 @@ def _guide_plane(drawn: list[_Drawn]) -> tuple[_Drawn, str]:
     plain = [name for name in first.names if "." not in name] or list(first.names)
     alphas = [name for name in plain if name.rpartition(".")[2].lower() in ("a", "alpha")]
     others = [name for name in plain if name not in alphas]
-    if alphas and (not others or np.ptp(first.plane(alphas[0])) > 0):
+    if alphas and (not others or _varies(first.plane(alphas[0]))):
         return first, alphas[0]
     mattes = [(part, name) for part in drawn for name in part.names if _is_matte(name, part is first)]
     if len(mattes) == 1:
@@ -274,8 +274,13 @@ def _is_matte(name: str, in_first: bool) -> bool:
 def _is_picture(part: _Drawn, names: list[str]) -> bool:
     """Whether it shows colours: two channels that vary, each in its own way."""
     colours = [part.plane(name) for name in names if _COLOUR.get(name.rpartition(".")[2].lower()) in ("R", "G", "B")]
-    varying = [plane for plane in colours if np.ptp(plane) > 0]
+    varying = [plane for plane in colours if _varies(plane)]
     return any(np.abs(one - varying[0]).max() > _SAME for one in varying[1:])
+
+
+def _varies(plane: Pixels) -> bool:
+    """Whether a channel is more than one value; what is not finite counts as others, to be told of where it is used."""
+    return not np.isfinite(plane).all() or bool(np.ptp(plane) > 0)
 
 
 def _within_unit(values: Pixels, kind: str, frame: int | None, path: object) -> Pixels:

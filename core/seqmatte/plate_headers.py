@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 from seqmatte import plate_files
+from seqmatte.file_stamp import Stamp, stamp_of
 from seqmatte.layer import Header
 
 # Headers that a process remembers at most.
 _KEPT = 20_000
-_HEADERS: dict[tuple[str, str, tuple[int, int, int] | None], Header] = {}
+_HEADERS: dict[tuple[str, str, Stamp | None], Header] = {}
 
 
 def header_of(path: str, frame: int, layer: str) -> Header:
@@ -20,15 +19,6 @@ def header_of(path: str, frame: int, layer: str) -> Header:
             _HEADERS.clear()
         _HEADERS[key] = plate_files.read_plate_header(path, frame=frame, layer=layer)
     return _HEADERS[key]
-
-
-def stamp_of(path: str) -> tuple[int, int, int] | None:
-    """What tells a file from what it was before: inode, size and time; None where there is none."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def windows_of(header: Header) -> str:

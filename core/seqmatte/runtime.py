@@ -115,11 +115,11 @@ class OnnxRunner:
 
         self._name, self._options = found.network, options
         self._network = weights.load(found.network, found.path, **facts)
-        self._files = onnx_export.cached(found.network, found.digest, self._network, facts, options)
+        provider, number = provider_for(device), device.number
+        graphs = onnx_export.cached(found.network, found.digest, self._network, facts, options)
+        self._sessions = {part: session(graph.file(), provider, number) for part, graph in graphs.items()}
         self._network.to("meta")
-        provider = provider_for(device)
         self.device = torch.device("cpu")
-        self._sessions = {part: session(path, provider) for part, path in self._files.items()}
 
     def run(self, part: str, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         import torch
@@ -184,8 +184,11 @@ def provider_for(device: Device) -> str:
     return "CUDAExecutionProvider"
 
 
-def session(path: Path, provider: str) -> Any:
-    """An onnxruntime session on exactly that provider. Raises DeviceError where it falls back to another."""
+def session(path: Path, provider: str, number: int = 0) -> Any:
+    """An onnxruntime session on exactly that provider, of GPUs on the one of that number.
+
+    Raises DeviceError where it falls back to another.
+    """
     import torch
 
     runtime = _onnxruntime()
@@ -194,7 +197,10 @@ def session(path: Path, provider: str) -> Any:
     options.log_severity_level = 3
     # Waiting threads would burn the cores that other processes of a farm have been given.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = runtime.InferenceSession(str(path), options, providers=[provider])
+    # As torch is asked to: no convolution tried out by the clock, none that rounds its inputs to ten bits.
+    exact = {"device_id": str(number), "use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
+    providers = [(provider, exact if provider.startswith("CUDA") else {})]
+    session = runtime.InferenceSession(str(path), options, providers=providers)
     got: Sequence[str] = session.get_providers()
     if got[0] != provider:
         raise DeviceError(f"onnxruntime was asked for {provider} and fell back to {got[0]}; use --device cpu")

@@ -18,10 +18,11 @@ from seqmatte import colour, encoding, plate_files
 from seqmatte.colour import PlateColour
 from seqmatte.encoding import Encoding
 from seqmatte.errors import GuideError, PlateError, SeqmatteError, ShotError
+from seqmatte.file_stamp import stamp_of
 from seqmatte.kept_pictures import KeptPictures
 from seqmatte.layer import Header, Layer, Pixels
 from seqmatte.placement import around, guide_on_plate, meet, on_canvas
-from seqmatte.plate_headers import header_of, stamp_of, windows_of
+from seqmatte.plate_headers import header_of, windows_of
 
 # Frames from which the shot's encoding is chosen, and the share of their pixels: every n-th row and column.
 SAMPLED_FRAMES = 3

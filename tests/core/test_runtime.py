@@ -82,6 +82,50 @@ def test_a_method_walks_alike_in_both_runtimes_from_a_graph_that_is_written_once
     assert sorted((home() / "onnx").iterdir()) == written
 
 
+def test_a_graph_whose_file_is_damaged_is_written_again(stocked, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQMATTE_HOME", str(tmp_path))
+    opened(stocked, "refiner", "onnx")
+    (graph,) = (tmp_path / "onnx").glob("*.onnx")
+    whole = graph.read_bytes()
+    for left in (0, 1000):
+        graph.write_bytes(whole[:left])
+        opened(stocked, "refiner", "onnx")
+        assert graph.stat().st_size == pytest.approx(len(whole), rel=0.01)
+
+
+def test_results_of_a_graph_have_other_keys_where_another_exporter_wrote_it(stocked, monkeypatch):
+    from seqmatte import onnx_export
+    from seqmatte.methods.rvm import Rvm
+
+    def digest():
+        method = Rvm(Rvm.Params())
+        method.weights, method.runtime = weights.find("rvm", override=str(stocked["rvm"])), "onnx"
+        return method.weights_digest
+
+    before = digest()
+    monkeypatch.setattr(onnx_export, "exporter", lambda: "another")
+    assert digest() != before
+
+
+def test_of_several_gpus_the_one_that_is_named_computes_and_repeats(tmp_path, monkeypatch):
+    import onnxruntime
+
+    asked = []
+
+    class Taken:
+        def __init__(self, path, options, providers):
+            asked.extend(providers)
+
+        def get_providers(self):
+            return ["CUDAExecutionProvider"]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Taken)
+    runtime.session(tmp_path / "any.onnx", "CUDAExecutionProvider", Device("cuda:1").number)
+    ((name, chosen),) = asked
+    assert (name, chosen["device_id"], chosen["use_tf32"]) == ("CUDAExecutionProvider", "1", "0")
+    assert chosen["cudnn_conv_algo_search"] == "DEFAULT"
+
+
 def test_cuda_where_onnxruntime_has_none_is_an_error_and_no_fall_back(stocked, monkeypatch):
     import onnxruntime
 

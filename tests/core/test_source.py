@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import OpenImageIO as oiio
 import pytest
 
 from seqlink.frames import FramePath, FrameRange
@@ -19,7 +20,7 @@ from seqmatte.errors import ColourError, GuideError, PlateError, ShotError
 from seqmatte.keys import FileDigests
 from seqmatte.layer import Header
 from seqmatte.source import Source
-from shots import guide_pixels, write_picture, write_tiny_shot
+from shots import guide_pixels, write_picture, write_tiny_shot, write_with_oiio
 
 
 @pytest.fixture
@@ -390,3 +391,23 @@ def test_a_mask_that_is_nowhere_opaque_is_refused(tiny_shot, digests):
     shot = tiny_shot.shot().replace(guides=(Guide(1, str(weak)),))
     with pytest.raises(GuideError, match=r"nowhere above 0\.5 \(its most is 0\.4\)"):
         Source(shot, digests).layer("guide", 1)
+
+
+def test_a_guide_whose_alpha_is_broken_is_told_of_and_no_other_channel_stands_in(tiny_shot, digests):
+    guide = tiny_shot.guide(4, "alpha")
+    values = np.repeat(exr.read(guide.path).pixels, 4, axis=2)
+    values[3, 5, 3] = np.nan
+    write_with_oiio(guide.path, values, oiio.FLOAT, ("R", "G", "B", "A"))
+    with pytest.raises(GuideError, match="1 values that are not finite"):
+        Source(tiny_shot.shot().replace(guides=(guide,)), digests).layer("guide", 4)
+
+
+def test_a_file_that_is_written_again_with_its_time_put_back_is_another(tmp_path, digests):
+    path, long_ago = tmp_path / "plate.dpx", (1_600_000_000, 1_600_000_000)
+    path.write_bytes(b"one" * 100)
+    os.utime(path, long_ago)
+    before = digests.of(path)
+    with path.open("r+b") as stream:
+        stream.write(b"two" * 100)
+    os.utime(path, long_ago)
+    assert digests.of(path) != before

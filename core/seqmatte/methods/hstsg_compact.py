@@ -26,7 +26,7 @@ class HstsgCompactParams(NetworkParams):
     side: int = param(
         960,
         low=64,
-        high=4096,
+        high=2048,
         unit="px",
         help="The longer side at which the network looks; larger plates are shrunk and mended afterwards at full size.",
     )

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqlink.params import param
+from seqmatte import onnx_export
 from seqmatte import runtime as runtimes
 from seqmatte.confidence import of_frame
 from seqmatte.device import Device
@@ -54,7 +55,7 @@ class Networked:
     def weights_digest(self) -> str:
         """What results depend on beside the parameters: goes into every key."""
         if self.runtime != "torch":
-            return f"{self.weights.identity} {self.runtime}"
+            return f"{self.weights.identity} {self.runtime} {onnx_export.exporter()}"
         return f"{self.weights.identity} {runtimes.threads_for(self.network) or ''}".rstrip()
 
     def open(self, device: Device) -> None:

@@ -8,13 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from seqmatte.device import Device
-from seqmatte.encoding import HALF_MAX
 from seqmatte.layer import Layer
 from seqmatte.method import as_planes
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+# Light whose square float32 still holds, with room for sums of it.
+_BRIGHTEST = 1e15
 
 
 class OnDevice:
@@ -34,5 +36,5 @@ def tensor(plane: npt.NDArray[Any], device: torch.device) -> Tensor:
 
 
 def light(plate: Layer, device: torch.device) -> Tensor:
-    """A scene-linear plate's R, G, B there, 3 x H x W; light beyond what half can hold would overflow in squares."""
-    return tensor(as_planes(plate, "R", "G", "B")[0], device).clamp(-HALF_MAX, HALF_MAX)
+    """A scene-linear plate's R, G, B there, 3 x H x W, held to what float32 can square."""
+    return tensor(as_planes(plate, "R", "G", "B")[0], device).clamp(-_BRIGHTEST, _BRIGHTEST)

@@ -67,7 +67,7 @@ class Refine(OnDevice):
     """
 
     name: ClassVar[str] = "refine"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     Params: ClassVar[type] = RefineParams
     makes = "matte"
     reads = (Read("plate", space="scene"), Read("plate", space="encoded"), Read("alpha"), Read("clean"))
@@ -116,7 +116,7 @@ class Refine(OnDevice):
         foreground, background = foreground_background(plate, alpha, self.params.brightest)
         clean = view.get("clean")
         if clean is not None and self.params.clean_trust > 0:
-            known = self._tensor(clean, "R", "G", "B")
+            known = light(clean, self.device)
             foreground, background = with_clean_plate(
                 plate, alpha, foreground, background, known, self.params.clean_trust
             )

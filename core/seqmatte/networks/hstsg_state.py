@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch import Tensor
@@ -52,10 +52,6 @@ class State:
     def memory(self) -> list[Remembered]:
         """The frames to read from."""
         return [*self.guided, *(frame for frame in self.lately if frame is not None)]
-
-    def with_guide(self, frame: Remembered) -> State:
-        """The state with one more guided frame in memory."""
-        return replace(self, guided=(*self.guided, frame))
 
 
 class Step(NamedTuple):
