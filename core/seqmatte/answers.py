@@ -37,6 +37,7 @@ class Answers:
         self._device_kind = device
 
     def hello(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """device: the one asked for. Whether it is there would take seconds to say: the first render does."""
         spoken = params.get("protocol")
         if spoken != wire.PROTOCOL:
             raise SeqmatteError(

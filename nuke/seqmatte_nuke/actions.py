@@ -100,7 +100,7 @@ def check(group: nuke.Group) -> None:
 def bundle(group: nuke.Group) -> None:
     """Writes an OpenJD job bundle beside the results, for a farm that solves this node."""
     _refuse_if_running(group)
-    owner.claim(group)
+    owner.claim(group, mattes=False)
     written = partial(results.bundled, owner=owner.script(), cache=settings.load().cache)
     parts, uid = scene.parts(group), node.uid_of(group)
     session.begin(Job(uid, "SeqMatte: farm job", "status", parts, [{} for _ in parts], results.nothing, written))

@@ -5,9 +5,7 @@ Raw float EXRs of the working space's numbers, written by the node's own Writes,
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,16 +52,6 @@ def plate(group: nuke.Group, frames: FrameRange, folder: str, view: str) -> Fram
 def exported(group: nuke.Group, folder: str) -> FramePath:
     """The files of a plate that is rendered for the engine. They bear the uid: no plate of an artist's does."""
     return FramePath(f"{folder}/plate/plate.{node.uid_of(group)}.%04d.exr")
-
-
-def bring(old: str, old_uid: str, new: str, uid: str) -> None:
-    """Takes over what was rendered into another folder: what is rendered anew has another date, so other bytes, and
-    nothing made of it would be found in the engine's cache."""
-    ours = re.compile(rf"(mask|trimap|alpha)\.-?\d+\.[0-9a-f]{{12}}\.exr|plate\.{old_uid}\.-?\d+\.exr")
-    for name in ("guides", "plate"):
-        with contextlib.suppress(OSError):  # then it is rendered and computed again
-            for file in filter(ours.fullmatch, os.listdir(f"{old}/{name}")):
-                _link_or_copy(f"{old}/{name}/{file}", f"{new}/{name}/{file.replace(old_uid, uid)}")
 
 
 def _render(group: nuke.Group, name: str, files: FramePath, frames: FrameRange, view: str) -> None:
@@ -114,13 +102,3 @@ def _keep_or_move(fresh: str, place: str) -> None:
         os.remove(fresh)
     else:
         os.replace(fresh, place)
-
-
-def _link_or_copy(file: str, place: str) -> None:
-    """Our files are replaced and never changed, so that two names may share one."""
-    os.makedirs(os.path.dirname(place), exist_ok=True)
-    if not os.path.exists(place):
-        try:
-            os.link(file, place)
-        except OSError:
-            shutil.copyfile(file, place)

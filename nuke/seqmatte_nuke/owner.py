@@ -3,11 +3,14 @@ the folder of the first; and two nodes can be given one folder by hand."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import shutil
 
 import nuke
 
-from . import guides, node, record, scene
+from . import node, record, scene
 from .record import Record
 from .trouble import Trouble
 
@@ -16,17 +19,21 @@ def script() -> str:
     return str(nuke.root()["name"].value())
 
 
-def claim(group: nuke.Group) -> None:
+def claim(group: nuke.Group, mattes: bool = True) -> None:
     """Before a solve: a folder of its own for a node whose folder is another script's. Raises Trouble.
 
-    Wherever its frames will lie, it has the guides and plates of before, so that the cache knows it again.
+    Wherever its frames will lie, it begins with what lay where they were: guides and plates, so that the cache knows
+    it again, and finished mattes with their record, unless others will make them.
     """
     before, uid = scene.places(group), node.uid_of(group)
     if _of_another_script(_held(group)):
         node.renew(group)
     for view, place in scene.places_to_solve(group).items():
         if place != before[view]:
-            guides.bring(before[view], uid, place, node.uid_of(group))
+            with contextlib.suppress(OSError):  # then it is rendered and computed again
+                _bring(before[view], uid, place, node.uid_of(group))
+                if mattes:
+                    _bring_mattes(before[view], place, node.uid_of(group))
 
 
 def refuse_anothers(group: nuke.Group) -> None:
@@ -53,3 +60,33 @@ def _of_another_script(kept: Record) -> bool:
     if not kept.owner or kept.owner == mine or not os.path.exists(kept.owner):
         return False
     return not (os.path.exists(mine) and os.path.samefile(kept.owner, mine))
+
+
+def _bring(old: str, old_uid: str, new: str, uid: str) -> None:
+    """Takes over what Nuke rendered. Rendered anew it has another date, so other bytes, and nothing made of it would be
+    found in the engine's cache."""
+    ours = {"guides": r"(mask|trimap|alpha)\.-?\d+\.[0-9a-f]{12}\.exr", "plate": rf"plate\.{old_uid}\.-?\d+\.exr"}
+    for name, pattern in ours.items():
+        for file in os.listdir(f"{old}/{name}") if os.path.isdir(f"{old}/{name}") else ():
+            if re.fullmatch(pattern, file):
+                _link_or_copy(f"{old}/{name}/{file}", f"{new}/{name}/{file.replace(old_uid, uid)}")
+
+
+def _bring_mattes(old: str, new: str, uid: str) -> None:
+    """Takes over what was made, and what is known of it, as this node's."""
+    kept, there = record.read(old), record.results(old)
+    if kept.shot:
+        for frame in there.frames():
+            _link_or_copy(there.path(frame), record.results(new).path(frame))
+        kept.owner, kept.uid = script(), uid
+        record.write(new, kept)
+
+
+def _link_or_copy(file: str, place: str) -> None:
+    """Our files are replaced and never changed, so that two names may share one."""
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    if not os.path.exists(place):
+        try:
+            os.link(file, place)
+        except OSError:
+            shutil.copyfile(file, place)

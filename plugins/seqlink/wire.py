@@ -2,7 +2,7 @@
 
 Requests, each answered by one reply or one failure with the same id:
 
-  hello    {protocol}                   -> {protocol, version, device}
+  hello    {protocol}                   -> {protocol, version, device}: the device asked for, which is not tried yet
   frame    {shot, frame, subject?}      -> {frame, path, key, steps, confidence}
   render   {shot, frames?, subject?}    -> events, then {frames}
   status   {shot, subject?, before?, have?} -> {cached, missing, tasks, spans, reached?, stale?}: frame ranges

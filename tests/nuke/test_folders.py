@@ -89,6 +89,26 @@ def test_what_a_new_version_has_in_common_with_the_old_one_is_not_computed_again
     assert not (script.folder / "walked").exists()
 
 
+def test_a_frame_that_is_corrected_in_a_new_version_leaves_the_others_as_they_were(script, nuke):
+    script.node["keys"].setValue("3 9")
+    script.solve()
+    first, before = save(script, "shots", "ab_010.nk"), digests(script)
+    save(script, "shots", "ab_010_v2.nk")
+    script.masks[9] = script.masks[8].copy()
+    script.node["keys"].setValue("")
+    script.press("solve")
+    assert len(nuke.told) == 1 and "No key frames" in nuke.told[0] and digests(script) == before
+    script.node["keys"].setValue("3 9")
+    nuke.frame(9)
+    script.solve("solve_frame")
+    after = digests(script)
+    assert {frame for frame in ALL if after[frame] != before[frame]} == {9}
+    assert script.node["status"].value().startswith("stale, 7/12 ready, stale 7-8,10-12")
+    nuke.scriptOpen(first)
+    script.node = nuke.toNode("SeqMatte1")
+    assert digests(script) == before and script.node["status"].value().startswith("ready, 12/12")
+
+
 def test_a_farm_job_of_a_new_version_gets_a_folder_of_its_own(script):
     script.solve()
     before, folder = digests(script), script.results
@@ -96,6 +116,7 @@ def test_a_farm_job_of_a_new_version_gets_a_folder_of_its_own(script):
     save(script, "shots", "ab_010_v2.nk")
     script.solve("bundle")
     assert script.results != folder and (script.results / "farm/shot.json").exists()
+    assert script.node["status"].value().startswith("at the farm, 0/12")
     script.node["folder"].setValue(str(folder))
     script.press("reload")
     assert digests(script) == before
