@@ -7,8 +7,8 @@ from seqmatte.keys import digest
 from seqmatte.method import Method, State
 from seqmatte.plan import identity
 
-# Walks whose state is kept in memory, to go on where they stopped.
-LIVE_WALKS = 4
+# Walks whose state is kept in memory, to go on where they stopped; methods, with their weights: of three recipes, say.
+LIVE_WALKS, OPEN_METHODS = 4, 16
 
 
 class OpenMethods:
@@ -27,7 +27,10 @@ class OpenMethods:
         key = digest(identity(method), list(map(repr, method.reads)), device.kind)
         if key not in self._opened:
             method.open(device)
-            self._opened[key] = method
+        # The last used stands last.
+        self._opened[key] = self._opened.pop(key, method)
+        while len(self._opened) > OPEN_METHODS:
+            del self._opened[next(iter(self._opened))]
         return self._opened[key]
 
     def keep(self, key: str, state: State) -> None:

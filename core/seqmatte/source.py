@@ -263,6 +263,11 @@ class Source:
             whose, which = ("the clean plate's frame", "clean plate") if clean else ("frame", "plate")
             said = f"{whose} {frame} is {mine}, but the shot's first frame {self.shot.frames[0]} is {theirs}"
             raise PlateError(f"{said}; conform the {which} to that size", frame=frame, path=path)
+        if header.pixel_aspect != first.pixel_aspect:
+            said = (
+                f"frame {frame} has a pixel aspect of {header.pixel_aspect:g}, the shot's first {first.pixel_aspect:g}"
+            )
+            raise PlateError(f"{said}; conform the plate", frame=frame, path=path)
 
     def _refuse_other_tag(self, header: Header, frame: int, path: str) -> None:
         """Where the plate's space was read off the first frame."""

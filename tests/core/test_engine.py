@@ -12,7 +12,7 @@ import pytest
 
 import toys
 from seqlink import FramePath, FrameRange, Guide, Shot
-from seqmatte import exr, methods, recipe
+from seqmatte import exr, methods, open_methods, recipe
 from seqmatte.cache import Cache
 from seqmatte.engine import Engine
 from seqmatte.errors import CacheError, Cancelled, GuideError, PlateError, RecipeError, ShotError
@@ -200,6 +200,16 @@ def test_frame_57_takes_only_the_steps_that_lead_to_it(long_shot, tmp_path):
     engine = Engine(toy_shot(long_shot, *GUIDED), Cache(tmp_path))
     result = engine.result(57)
     assert result.steps == len(range(50, 59)) + 1 + 1
+
+
+def test_a_process_keeps_so_many_opened_methods_and_lets_go_of_the_longest_unused(tiny_shot, tmp_path, monkeypatch):
+    monkeypatch.setattr(open_methods, "OPEN_METHODS", 4)
+    opened, made = OpenMethods(), []
+    for degrain in (0.1, 0.2, 0.3, 0.1):
+        shot = tiny_shot.shot(1, recipe="flow-closed-form", params={"closed_form": {"degrain": degrain}})
+        made.append(Engine(shot, Cache(tmp_path / str(len(made))), opened=opened).layer("alpha", 2).pixels)
+        assert len(opened._opened) <= 4
+    assert np.array_equal(made[0], made[3])
 
 
 def test_frames_that_nothing_asked_for_looks_at_may_be_broken_or_missing(tmp_path):

@@ -411,3 +411,10 @@ def test_a_file_that_is_written_again_with_its_time_put_back_is_another(tmp_path
         stream.write(b"two" * 100)
     os.utime(path, long_ago)
     assert digests.of(path) != before
+
+
+def test_frames_of_different_pixel_aspects_are_refused_with_both(tiny_shot, digests):
+    plate = exr.read(tiny_shot.plate.path(7))
+    exr.write(tiny_shot.plate.path(7), plate.with_header(replace(plate.header, pixel_aspect=2.0)))
+    with pytest.raises(PlateError, match="frame 7 has a pixel aspect of 2, the shot's first 1"):
+        Source(tiny_shot.shot(), digests).check()

@@ -13,7 +13,7 @@ from seqmatte import guide
 from seqmatte.confidence import blank, of_frame
 from seqmatte.layer import Layer
 from seqmatte.method import Frozen, Read, State, View, guide_kind
-from seqmatte.methods.networked import Networked, NetworkParams, Plane, enlarged, plane, sized
+from seqmatte.methods.networked import Networked, NetworkParams, Plane, enlarged, plane, size_at, sized
 from seqmatte.methods.on_device import light
 from seqmatte.reach import MEETING, NearestKey
 
@@ -162,9 +162,9 @@ class HstsgCompact(Networked):
         import torch.nn.functional as F
 
         plate = view["plate", 0, "encoded"]
-        height, width = self._looked_at(self.picture(plate)[:, :1]).shape[-2:]
-        longest, size = max(plate.height, plate.width), (plate.height, plate.width)
-        seen = (sized(x[..., :height, :width], min(longest, max(height, width))) for x in (alpha, confidence))
+        size = (plate.height, plate.width)
+        height, width = size_at(size, self.params.side, self.params.enlarge)
+        seen = (sized(x[..., :height, :width], min(max(size), max(height, width))) for x in (alpha, confidence))
         fine = (plane(F.interpolate(x, size=size, mode="bilinear", align_corners=False)) for x in seen)
         return _guess_layer(*fine)
 

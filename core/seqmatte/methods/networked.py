@@ -131,11 +131,19 @@ def sized(picture: Tensor, longest: int, most: float = 1.0) -> Tensor:
     import torch.nn.functional as F
 
     height, width = picture.shape[-2:]
-    share = min(longest / max(height, width), most)
-    if not longest or share == 1:
+    size = size_at((height, width), longest, most)
+    if size == (height, width):
         return picture
-    size = (max(16, round(height * share)), max(16, round(width * share)))
-    return F.interpolate(picture, size=size, mode="area" if share < 1 else "bicubic")
+    shrunk = max(size) < max(height, width)
+    return F.interpolate(picture, size=size, mode="area" if shrunk else "bicubic")
+
+
+def size_at(size: tuple[int, int], longest: int, most: float = 1.0) -> tuple[int, int]:
+    """Height and width of what `sized` gives of a picture of this height and width."""
+    share = min(longest / max(size), most)
+    if not longest or share == 1:
+        return size
+    return max(16, round(size[0] * share)), max(16, round(size[1] * share))
 
 
 def brought_up(alpha: Tensor, small: Tensor, picture: Tensor) -> Tensor:
