@@ -135,6 +135,19 @@ def images(node: Any) -> Iterator[Any]:
             waiting.extend(each.node_tree.nodes)
 
 
+def nodes_within(tree: Any) -> Iterator[Any]:
+    """The nodes of a tree and of the groups in it, each group once; nothing for no tree."""
+    waiting = [tree] if tree is not None else []
+    seen = set(waiting)
+    while waiting:
+        for each in waiting.pop().nodes:
+            yield each
+            group = getattr(each, "node_tree", None)
+            if group is not None and group not in seen:
+                seen.add(group)
+                waiting.append(group)
+
+
 def unknown_nodes(tree: Any, names: set[str]) -> Iterator[Any]:
     """Nodes among the named whose add-on is not there: they crash the compositor of 4.5 and 5.0."""
     for name in names:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
 import re
 import shutil
@@ -16,19 +17,22 @@ from .seqlink import FramePath, FrameRange, Shot
 _RESULT = re.compile(r"matte\.(-?\d{4,})\.exr")
 
 
-def begin(record: Record, folder: str, shot: Shot, guides: Mapping[int, str]) -> None:
-    """Writes down what is solved now, and drops what lies outside its range. guides: file by frame."""
+def begin(record: Record, results: FramePath, shot: Shot, guides: Mapping[int, str]) -> None:
+    """Writes down what is solved now, for a shell too, and drops what lies outside its range. guides: file by frame."""
+    folder = os.path.dirname(results.pattern)
     ours = {*record.source, *(FrameRange.parse(record.shot["frames"]) if record.shot else ())}
     for frame in FrameRange(record.confidence) - shot.frames:
         del record.confidence[frame]
         record.source.pop(frame, None)
     record.shot = shot.to_dict()
     record.guides = {frame: export.file_digest(path) for frame, path in guides.items()}
-    record.changed = record.message = ""
+    record.changed = ""
     record.failed = {}
     record.outcome = "solving"
     os.makedirs(folder, exist_ok=True)
     _drop_strays(folder, FrameRange(ours) - shot.frames)
+    with open(os.path.join(folder, "shot.json"), "w", encoding="utf-8") as stream:
+        stream.write(shot.replace(out=results).to_json() + "\n")
 
 
 def mark_stale(record: Record, missing: FrameRange) -> None:
@@ -48,9 +52,8 @@ def take(record: Record, results: FramePath, frame: int, path: str, confidence: 
 def place(record: Record, results: FramePath, frame: int, path: str) -> None:
     """Copies a finished frame beside the .blend, whole or not at all; skips what is there already."""
     target = results.path(frame)
-    if os.path.exists(target) and record.source.get(frame) == path:
-        return
-    if not os.path.exists(target) or not os.path.samefile(target, path):
+    # Whatever the record says: a job that was cut short, or a farm, may have written since.
+    if not os.path.exists(target) or not filecmp.cmp(path, target, shallow=False):
         beside = f"{target}.{os.getpid()}.part"
         shutil.copyfile(path, beside)
         os.replace(beside, target)

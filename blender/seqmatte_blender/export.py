@@ -94,7 +94,10 @@ def _scratch(scene: Any) -> Iterator[Any]:
     tree = None
     if compositor.IS_5:
         made.compositing_node_group = tree = compositor.tree_made(scene).copy()
+    else:
+        made.use_nodes = True
     render = made.render
+    render.image_settings.color_management = "FOLLOW_SCENE"
     render.use_sequencer, render.use_compositing = False, True
     render.resolution_percentage = 100
     render.use_border = render.use_multiview = False

@@ -20,12 +20,13 @@ from .seqlink.call import Call, WorkerError
 from .seqlink.client import Worker
 
 RELOAD_EVERY = 1.0
+BUSY_SECONDS = 0.1  # cached frames come faster than they can be copied, and Blender must not freeze
 
 
 @dataclass
 class Job:
     """One press of Solve or Check. worker: gives the engine, started where it is not yet. phase: exporting, starting,
-    solving, then how it ended."""
+    solving, then how it ended. engine: where it was sent. again: that engine was ended because of another job."""
 
     work: task.Task
     worker: Callable[[], Worker]
@@ -34,8 +35,9 @@ class Job:
     total: int = 0
     frame: int | None = None
     seconds_left: float | None = None
-    warning: str = ""
     cancelled: bool = False
+    engine: Worker | None = None
+    again: bool = False
     record: Record = field(default_factory=Record)
     steps: Iterator[None] = field(default_factory=lambda: iter(()))
 
@@ -65,12 +67,20 @@ def steps(job: Job) -> Iterator[None]:
             exported[source][frame] = path
             job.done, job.frame = job.done + 1, frame
         yield
-    shot = work.shot(exported["mask"])
-    job.record.note, job.record.shift = work.plate_note, work.plate.shift
-    if work.kind == "solve":
-        yield from _solve(job, shot, exported["mask"])
-    else:
-        yield from _check(job, shot, exported["mask"])
+    job.record.note = work.plate_note
+    yield from _asked(job, work.shot(exported["mask"]), exported["mask"])
+
+
+def _asked(job: Job, shot: Shot, guides: dict[int, str]) -> Iterator[None]:
+    """The engine's part, from its beginning in another engine where this one is ended because of another job."""
+    part = _solve if job.work.kind == "solve" else _check
+    try:
+        yield from part(job, shot, guides)
+    except WorkerError:
+        if not job.again or job.cancelled:
+            raise
+        job.again = False
+        yield from _asked(job, shot, guides)
 
 
 def _solve(job: Job, shot: Shot, guides: dict[int, str]) -> Iterator[None]:
@@ -90,6 +100,7 @@ def _solve(job: Job, shot: Shot, guides: dict[int, str]) -> Iterator[None]:
 
 def _check(job: Job, shot: Shot, guides: dict[int, str]) -> Iterator[None]:
     """Brings in what is cached, and says which finished frames no longer fit. Computes nothing."""
+    solved = bool(job.record.shot)
     before = job.record.guides
     shift = job.work.plate.shift
     changed = [frame for frame, path in guides.items() if before.get(frame + shift) != export.file_digest(path)]
@@ -98,7 +109,11 @@ def _check(job: Job, shot: Shot, guides: dict[int, str]) -> Iterator[None]:
     delivery.mark_stale(job.record, missing)
     if job.work.kind == "farm":
         return _hand_over(job, shot, guides, spans)
-    if cached and job.record.shot:
+    if solved:
+        _show_all(job)
+    elif cached:
+        _begin(job, shot, guides)
+    if cached:
         delivery.mark_stale(job.record, missing | cached)
         yield from _render(job, shot, cached)
     finish(job, "checked")
@@ -128,15 +143,23 @@ def _frames(text: str) -> FrameRange:
 
 
 def _begin(job: Job, shot: Shot, guides: dict[int, str]) -> None:
-    """Writes down what is solved, and points the node at it."""
+    """Writes down what is solved and for whom, and points the node at it."""
     shift = job.work.plate.shift
-    delivery.begin(job.record, job.work.folder, shot, {frame + shift: path for frame, path in guides.items()})
+    job.work.claim(job.record)
+    delivery.begin(job.record, job.work.results, shot, {frame + shift: path for frame, path in guides.items()})
+    _show_all(job)
+
+
+def _show_all(job: Job) -> None:
+    """Points the node at the files of its whole range."""
+    job.record.shift = job.work.plate.shift
     group = node.find(job.work.uid)
     if group is not None:
-        node.show(group, job.work.frames, shift)
+        node.show(group, job.work.frames, job.record.shift)
 
 
 def _render(job: Job, shot: Shot, frames: FrameRange) -> Iterator[None]:
+    record.write(job.work.folder, job.record)  # whatever cuts this short, the frames that it reaches are known as stale
     call = yield from _sent(job, "render", {"shot": shot.to_dict(), "frames": str(frames)})
     job.phase, job.done, job.total = "solving", 0, len(frames)
     yield from _awaited(job, call)
@@ -146,7 +169,7 @@ def _render(job: Job, shot: Shot, frames: FrameRange) -> Iterator[None]:
 def _sent(job: Job, method: str, params: dict[str, Any]) -> Generator[None, None, Call]:
     """Sends a request from a thread, since starting an engine takes seconds; gives the Call."""
     job.phase = "starting"
-    line = job.worker()
+    line = job.engine = job.worker()
     answer: list[Call | WorkerError] = []
 
     def send() -> None:
@@ -170,8 +193,12 @@ def _awaited(job: Job, call: Call) -> Iterator[None]:
     asked_to_stop, shown = False, time.monotonic()
     try:
         while True:
+            given_way = time.monotonic()
             for event in call.poll():
                 _take(job, event.method, event.params)
+                if time.monotonic() - given_way > BUSY_SECONDS:
+                    yield
+                    given_way = time.monotonic()
             if call.done:
                 return
             if job.cancelled and not asked_to_stop:
@@ -194,14 +221,16 @@ def _take(job: Job, event: str, params: dict[str, Any]) -> None:
         job.done, job.total = int(params["done"]), int(params["total"])
         job.seconds_left = params.get("eta")
     elif event == "warning":
-        job.warning = str(params["message"])
+        frame = params.get("frame")
+        about = "" if frame is None else f"Frame {frame - job.work.plate.shift}: "
+        job.record.message = about + str(params["message"])
 
 
 def _show(job: Job) -> None:
     """Lets the artist see frames as they arrive."""
     record.write(job.work.folder, job.record)
     group = node.find(job.work.uid)
-    if group is None:
+    if group is None or not group.users:  # a deleted node leaves its group behind
         job.cancelled = True
     else:
         node.reload(group)

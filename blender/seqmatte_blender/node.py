@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import bpy
 
-from . import compositor
+from . import compositor, record
 from .seqlink import FramePath, FrameRange
 
 RESULT = "RESULT"
@@ -52,10 +53,9 @@ def is_matte(node: Any) -> bool:
 
 
 def every() -> Iterator[tuple[Any, Any]]:
-    """Scene and node of every Matte node in this file's compositing trees."""
+    """Scene and node of every Matte node in this file's compositing trees, those in groups too."""
     for scene in bpy.data.scenes:
-        tree = compositor.tree_of(scene)
-        for node in tree.nodes if tree else ():
+        for node in compositor.nodes_within(compositor.tree_of(scene)):
             if is_matte(node):
                 yield scene, node
 
@@ -69,14 +69,18 @@ def find(uid: str) -> Any | None:
 
 
 def own(node: Any) -> None:
-    """Gives a node that was duplicated a group, a uid and a folder of its own; the other keeps what there is."""
-    group = node.node_tree
+    """Gives a node that was duplicated, or whose .blend was copied, a group, a uid and a folder of its own.
+
+    The other keeps what there is.
+    """
+    group, place = node.node_tree, folder(node.node_tree)
     uid = group.seqmatte.uid
     nodes = [other for scene, other in every() if other.node_tree.seqmatte.uid == uid and not _same(other, node)]
     copies = [other for other in bpy.data.node_groups if other != group and _uid(other) == uid]
     if nodes:
         node.node_tree = group.copy()
-    if nodes or copies:
+    kept = record.read(place)
+    if nodes or copies or (kept.uid == uid and record.is_anothers(kept, place, bpy.data.filepath)):
         node.node_tree.name = _free_name()
         _identify(node.node_tree)
 
@@ -89,7 +93,7 @@ def folder(group: Any) -> str:
     image = group.nodes[RESULT].image
     if image is None or (image.filepath.startswith("//") and not bpy.data.filepath):
         return ""
-    return os.path.dirname(os.path.normpath(str(bpy.path.abspath(image.filepath))))
+    return os.path.dirname(os.path.normpath(str(bpy.path.abspath(image.filepath, library=image.library))))
 
 
 def results(group: Any) -> FramePath:
@@ -105,16 +109,16 @@ def exported(group: Any) -> FramePath:
 def set_folder(group: Any, path: str) -> None:
     """Results go to, and are read from, another folder; "//" is that of the .blend."""
     image = group.nodes[RESULT].image
-    name = os.path.basename(bpy.path.abspath(image.filepath))
-    image.filepath = path.rstrip("/\\") + "/" + name
+    _, name = _parted(image.filepath)
+    image.filepath = path + name if path.endswith(("/", "\\")) else f"{path}/{name}"
 
 
 def show(group: Any, frames: FrameRange, shift: int) -> None:
     """Sets the RESULT sequence to show file frame + shift at each scene frame of a range."""
     result = group.nodes[RESULT]
     first, last = frames[0], frames[-1]
-    head = os.path.dirname(result.image.filepath)
-    result.image.filepath = f"{head}/{os.path.basename(FramePath(PATTERN).path(first + shift))}"
+    head, _ = _parted(result.image.filepath)
+    result.image.filepath = head + FramePath(PATTERN).path(first + shift)
     result.frame_start, result.frame_duration = first, last - first + 1
     result.frame_offset = first + shift - 1
     result.use_cyclic, result.use_auto_refresh = False, True
@@ -150,6 +154,12 @@ def _identify(group: Any) -> None:
     result.image = image
     if had_image:  # giving a node an image resets these
         result.frame_start, result.frame_duration, result.frame_offset = kept
+
+
+def _parted(path: str) -> tuple[str, str]:
+    """Folder, with its last slash, and name. "//" is a folder to Blender, and to no library of Python."""
+    name = re.split(r"[/\\]", path)[-1]
+    return path[: len(path) - len(name)], name
 
 
 def _uid(group: Any) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from bpy.props import StringProperty
 
-from . import compositor, node
+from . import compositor, node, session
 
 
 def active(context: Any, name: str = "") -> Any | None:
@@ -16,6 +16,14 @@ def active(context: Any, name: str = "") -> Any | None:
         return None
     found = tree.nodes.get(name) if name else tree.nodes.active
     return found if found is not None and node.is_matte(found) else None
+
+
+def nested(scene: Any, name: str = "") -> str:
+    """What to do where the scene's Matte node, of a name or any, lies in a group; empty where none does."""
+    for owner, matte in node.every():
+        if owner == scene and matte.id_data != compositor.tree_of(scene) and name in ("", matte.name):
+            return f"Take {matte.name} out of its group to solve it."
+    return ""
 
 
 class OnNode:
@@ -28,5 +36,14 @@ class OnNode:
     def matte(self, context: Any) -> Any | None:
         found = active(context, self.node)
         if found is None:
-            self.report({"ERROR"}, f"No Matte node {self.node!r} in the compositing tree of this scene.")
+            none = f"No Matte node {self.node!r} in the compositing tree of this scene."
+            self.report({"ERROR"}, nested(context.scene, self.node) or none)
+        return found
+
+    def idle_matte(self, context: Any) -> Any | None:
+        """The node, where no job runs for it."""
+        found = self.matte(context)
+        if found is not None and session.running(found.node_tree.seqmatte.uid):
+            self.report({"ERROR"}, "This node is being solved: cancel that first.")
+            return None
         return found

@@ -6,7 +6,7 @@ from typing import Any
 import bpy
 from bpy.props import StringProperty
 
-from . import compositor, delivery, node, scene, session, status
+from . import compositor, delivery, node, props, scene, session, status, task
 from .on_node import OnNode
 from .seqlink import FrameRange, settings
 from .seqlink.call import WorkerError
@@ -137,13 +137,18 @@ class SEQMATTE_OT_clear(OnNode, bpy.types.Operator):
         return set(context.window_manager.invoke_confirm(self, event))
 
     def execute(self, context: Any) -> set[str]:
-        matte = self.matte(context)
-        if matte is None or session.running(matte.node_tree.seqmatte.uid):
+        matte = self.idle_matte(context)
+        if matte is None:
             return {"CANCELLED"}
         group = matte.node_tree
-        session.drop(group.seqmatte.uid)
         if node.folder(group):
+            try:
+                task.refuse_anothers(group)
+            except scene.NotReady as problem:
+                self.report({"ERROR"}, str(problem))
+                return {"CANCELLED"}
             delivery.clear(node.folder(group), group.seqmatte.uid)
+        session.drop(group.seqmatte.uid)
         group.nodes[node.RESULT].frame_duration = 1
         status.forget()
         node.reload(group)
@@ -157,17 +162,18 @@ class SEQMATTE_OT_folder(OnNode, bpy.types.Operator):
     bl_label = "Set Folder"
     bl_options = {"REGISTER", "UNDO"}
 
-    directory: StringProperty(subtype="DIR_PATH")
+    directory: StringProperty(subtype="DIR_PATH", options=props.RELATIVE)
 
     def invoke(self, context: Any, event: Any) -> set[str]:
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
     def execute(self, context: Any) -> set[str]:
-        matte = self.matte(context)
+        matte = self.idle_matte(context)
         if matte is None or not self.directory:
             return {"CANCELLED"}
         node.set_folder(matte.node_tree, self.directory)
+        session.drop(matte.node_tree.seqmatte.uid)
         status.forget()
         return {"FINISHED"}
 
@@ -179,7 +185,8 @@ class SEQMATTE_OT_holes(bpy.types.Operator):
     bl_label = "Check before Render"
 
     def execute(self, context: Any) -> set[str]:
-        lines = list(holes(context.scene))
+        made = context.scene
+        lines = holes(made, FrameRange(range(made.frame_start, made.frame_end + 1, made.frame_step)))
         for line in lines:
             self.report({"WARNING"}, line)
         if not lines:
@@ -205,9 +212,8 @@ class SEQMATTE_OT_test(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def holes(scene_: Any) -> list[str]:
-    """One sentence for every Matte node of a scene with frames that are not on disk."""
-    frames = FrameRange(range(scene_.frame_start, scene_.frame_end + 1, scene_.frame_step))
+def holes(scene_: Any, frames: FrameRange) -> list[str]:
+    """One sentence for every Matte node of a scene that lacks some of these frames on disk."""
     lines = []
     for owner, matte in node.every():
         gone = status.holes(matte.node_tree, frames) if owner == scene_ else FrameRange()

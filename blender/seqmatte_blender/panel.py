@@ -6,7 +6,7 @@ from typing import Any
 import bpy
 
 from . import compositor, node, props, status
-from .on_node import active
+from .on_node import active, nested
 
 
 class SEQMATTE_UL_keys(bpy.types.UIList):
@@ -34,7 +34,7 @@ class SEQMATTE_PT_matte(bpy.types.Panel):
     def draw(self, context: Any) -> None:
         matte = active(context)
         if matte is None:
-            self.layout.label(text="Choose a Matte node, or add one:")
+            self.layout.label(text=nested(context.scene) or "Choose a Matte node, or add one:")
             self.layout.operator("seqmatte.add", icon="ADD")
             return
         state = status.of(matte.node_tree)
@@ -86,6 +86,7 @@ def draw_solve(layout: Any, matte: Any, state: status.Status) -> None:
 def draw_options(layout: Any, chosen: Any) -> None:
     wanted = props.methods_of(chosen.recipe)
     layout.prop(chosen, "clean")
+    layout.prop(chosen, "weights")
     for method in props.catalogue()["methods"]:
         if method["name"] not in wanted or not method["params"]:
             continue

@@ -20,6 +20,8 @@ from bpy.props import (
 
 # A choice without a name is none to Blender.
 EMPTY = "AUTOMATIC"
+# A path may begin with "//"; 4.5 and newer want to be told.
+RELATIVE = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 CATALOGUE = Path(__file__).parent / "seqlink" / "methods.json"
 # The node shows one picture with its alpha; files with other channels look different in every Blender.
 FIXED = {("refine", "outputs")}
@@ -60,6 +62,13 @@ class SeqMatteSettings(bpy.types.PropertyGroup):
         type=bpy.types.Image,
         description="The same view without the subject: a truer foreground where the matte is good. "
         "Background Matting needs it",
+    )
+    weights: StringProperty(
+        name="Adapted Weights",
+        subtype="FILE_PATH",
+        options=RELATIVE,
+        description="Weights fitted to this shot, once it was solved, by "
+        "`seqmatte train --shot FOLDER/shot.json --out FOLDER/adapted`: name that folder, or the file in it",
     )
     show_options: BoolProperty(name="Options")
 

@@ -18,12 +18,17 @@ NAME = "record.json"
 class Record:
     """Frames are the plate's numbers; shift is the plate's number less the scene's.
 
-    shot: the Shot that was solved last. note: how its plate was read. outcome, message: how the last job ended.
+    uid, name, owner: the node whose folder this is, and its .blend as seen from the folder, so that both can be moved;
+    empty until the first solve. shot: the Shot that was solved last. note: how its plate was read. outcome, message:
+    how the last job ended, with the engine's last warning where it did not fail.
     confidence and source by finished frame (source: the engine's file that the result was copied from). failed:
     messages by frame. guides: digest of each key's picture at the last solve. stale: finished frames that no longer
     fit the keys, changed: keys that differ since the solve, both as found by Check.
     """
 
+    uid: str = ""
+    name: str = ""
+    owner: str = ""
     shot: dict[str, Any] = field(default_factory=dict)
     shift: int = 0
     note: str = ""
@@ -52,6 +57,20 @@ class Record:
     def problems(self) -> list[int]:
         """Frames in the order in which they want looking at: failed ones, then by rising confidence."""
         return [*sorted(self.failed), *sorted(self.confidence, key=lambda frame: (self.confidence[frame], frame))]
+
+
+def seen_from(folder: str, blend: str) -> str:
+    """The path of a .blend, relative to a folder of results where that can be said."""
+    try:
+        return os.path.relpath(blend, folder)
+    except ValueError:  # they lie on two drives
+        return blend
+
+
+def is_anothers(record: Record, folder: str, blend: str) -> bool:
+    """Whether a folder's results belong to another .blend, one that is still there."""
+    owner = os.path.join(folder, record.owner)
+    return bool(record.owner) and os.path.isfile(owner) and os.path.realpath(owner) != os.path.realpath(blend)
 
 
 def read(folder: str) -> Record:

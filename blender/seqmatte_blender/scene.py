@@ -13,6 +13,7 @@ import bpy
 
 from . import compositor, props
 from .seqlink import Colour, FramePath, FrameRange, Guide, Shot
+from .seqlink.weights import named
 
 
 class NotReady(Exception):
@@ -58,6 +59,7 @@ def shot_of(settings: Any, plate: Plate, files: FramePath, guides: Sequence[Guid
         colour=colour(),
         recipe=settings.recipe or "auto",
         params=props.params(settings),
+        weights=weights_of(settings),
     )
 
 
@@ -71,6 +73,14 @@ def clean_of(settings: Any) -> FramePath | None:
         raise NotReady(f"The clean plate {image.name!r} must be an EXR in the working space, but {why}.")
     path = bpy.path.abspath(image.filepath, library=image.library)
     return numbered(path) if image.source == "SEQUENCE" else FramePath(path)
+
+
+def weights_of(settings: Any) -> dict[str, str]:
+    """The file of the adapted weights by its network; nothing without. Raises NotReady."""
+    try:
+        return named(bpy.path.abspath(settings.weights, library=settings.id_data.library))
+    except ValueError as problem:
+        raise NotReady(f"Adapted Weights: {problem}.") from None
 
 
 def frames_of(settings: Any) -> FrameRange:
@@ -118,23 +128,24 @@ def plate_range(node: Any) -> FrameRange:
 
 def _image_plate(node: Any, frames: FrameRange) -> Plate:
     image = node.image
+    if image.source in ("SEQUENCE", "MOVIE") and not node.use_cyclic:
+        _within(frames, node.frame_start, node.frame_duration, image.name)
     why = _unlike_its_file(image.filepath, image) or _altered(node)
     if why:
         return Plate(image.name, why=why)
     path = bpy.path.abspath(image.filepath, library=image.library)
     if image.source == "FILE":
         return Plate(image.name, FramePath(path))
-    _within(frames, node.frame_start, node.frame_duration, image.name)
     return Plate(image.name, numbered(path), node.frame_offset + 1 - node.frame_start)
 
 
 def _clip_plate(node: Any, frames: FrameRange) -> Plate:
     clip = node.clip
+    _within(frames, clip.frame_start, clip.frame_duration - clip.frame_offset, clip.name)
     why = _unlike_its_file(clip.filepath, clip)
     if why or clip.use_proxy:
         return Plate(clip.name, why=why or "it has a proxy")
     path = bpy.path.abspath(clip.filepath, library=clip.library)
-    _within(frames, clip.frame_start, clip.frame_duration - clip.frame_offset, clip.name)
     # Tried in 4.2, 4.5, 5.0: a clip counts from the number of the file it was opened with.
     first = _number(path)
     return Plate(clip.name, numbered(path), first + clip.frame_offset - clip.frame_start)
@@ -150,6 +161,9 @@ def _unlike_its_file(filepath: str, picture: Any) -> str:
         return "it is packed"
     if picture.source == "SEQUENCE" and _number(filepath) is None:
         return "its files are not numbered"
+    pattern = numbered(filepath) if picture.source == "SEQUENCE" else FramePath(filepath)
+    if pattern.path(_number(filepath) or 0) != filepath:
+        return "its name has a sign that stands for the frame's number elsewhere, such as @"
     space = picture.colorspace_settings
     if not getattr(space, "is_data", False) and space.name not in (working_space(), "scene_linear"):
         return f"it is converted from {space.name}"

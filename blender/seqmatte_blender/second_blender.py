@@ -28,13 +28,20 @@ def pictures(scene_name: str, node_name: str, wanted: Sequence[export.Wanted]) -
     folder = tempfile.mkdtemp(prefix="seqmatte-")
     try:
         copy, job = os.path.join(folder, "copy.blend"), os.path.join(folder, "job.json")
-        bpy.ops.wm.save_as_mainfile(filepath=copy, copy=True, check_existing=False)
+        _save_copy(copy)
         rows = [asdict(each) for each in wanted]
         with open(job, "w", encoding="utf-8") as stream:
             json.dump({"blend": copy, "scene": scene_name, "node": node_name, "wanted": rows}, stream)
         yield from _run(_command(copy, job))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _save_copy(path: str) -> None:
+    try:
+        bpy.ops.wm.save_as_mainfile(filepath=path, copy=True, check_existing=False)
+    except RuntimeError as error:
+        raise export.ExportError(f"the copy for the second Blender cannot be saved: {error}") from None
 
 
 def _command(copy: str, job: str) -> list[str]:

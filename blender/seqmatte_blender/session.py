@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Jobs on their way and the one worker that they share.
+"""Jobs on their way and the worker that they share.
 
 `pump` moves every job on; a timer calls it where an artist sits, a loop calls it in scripts and tests.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
+import traceback
 from collections.abc import Generator
 
 import bpy
@@ -31,7 +33,7 @@ PROBLEMS = (
 
 
 _jobs: dict[str, Job] = {}
-_worker: list[Worker] = []
+_workers: list[Worker] = []
 
 
 def job_of(uid: str) -> Job | None:
@@ -57,11 +59,14 @@ def start(work: task.Task) -> Job:
 
 
 def cancel(uid: str) -> None:
-    """Asks a job to stop; finished frames stay. Asked a second time, ends an engine that may not listen any more."""
+    """Asks a job to stop; finished frames stay. Asked a second time, ends an engine that may not listen any more.
+
+    Other jobs in it begin again in the next one.
+    """
     if not running(uid):
         return
-    if _jobs[uid].cancelled and _worker:
-        _worker.pop().stop()
+    if _jobs[uid].cancelled:
+        _end_engine(_jobs[uid].engine)
     _jobs[uid].cancelled = True
 
 
@@ -91,6 +96,7 @@ def abandon() -> None:
         job.cancelled = True
         if not job.over and isinstance(job.steps, Generator):
             job.steps.close()
+            _keep(job)
     _jobs.clear()
 
 
@@ -99,18 +105,45 @@ def stop() -> None:
     abandon()
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
-    while _worker:
-        _worker.pop().stop()
+    while _workers:
+        _workers.pop().stop()
 
 
 def worker() -> Worker:
-    """The worker, of the engine that the preferences name now. Raises SettingsError."""
+    """The worker, of the engine that the preferences name now; one named before goes when its jobs are over.
+
+    Raises SettingsError.
+    """
     command = settings.command(settings.load())
-    if _worker and _worker[0].command != command:
-        _worker.pop().stop()
-    if not _worker:
-        _worker.append(Worker(command))
-    return _worker[0]
+    for other in [each for each in _workers if each.command != command and not _jobs_in(each)]:
+        _workers.remove(other)
+        other.stop()
+    for each in _workers:
+        if each.command == command:
+            return each
+    _workers.append(Worker(command))
+    return _workers[-1]
+
+
+def _jobs_in(engine: Worker) -> list[Job]:
+    return [job for job in _jobs.values() if job.engine is engine and not job.over]
+
+
+def _end_engine(engine: Worker | None) -> None:
+    if engine not in _workers:
+        return
+    for job in _jobs_in(engine):
+        job.again = True
+    _workers.remove(engine)
+    engine.stop()
+
+
+def _keep(job: Job) -> None:
+    """Leaves on disk what a job that goes on no more has brought."""
+    if job.record.shot:
+        job.record.outcome = "cancelled"
+        with contextlib.suppress(OSError):
+            record.write(job.work.folder, job.record)
 
 
 def _tick() -> float | None:
@@ -124,9 +157,10 @@ def _advance(job: Job) -> None:
         pass
     except PROBLEMS as problem:
         _end(job, problem)
-    except Exception as surprise:
-        _end(job, surprise)
-        raise  # a mistake of ours: Blender prints where
+    except Exception as mistake:  # noqa: BLE001 - raised further it would end the timer, and with it every job
+        traceback.print_exc()
+        said = f"{type(mistake).__name__}: {mistake}"
+        _end(job, RuntimeError(f"a mistake in the extension, {said} (the console says where)"))
 
 
 def _end(job: Job, problem: Exception) -> None:

@@ -11,17 +11,17 @@ from .on_node import OnNode
 
 
 class _Job(OnNode):
-    """An operator that begins a job, and in a script waits for its end."""
+    """An operator that begins a job, and in a script waits for its end.
+
+    Each is a step of undo: a duplicated node has another uid from here on, which a later undo must not take away.
+    """
 
     wait: BoolProperty(options={"SKIP_SAVE", "HIDDEN"}, description="Return when it is over")
     second_blender: BoolProperty(options={"SKIP_SAVE", "HIDDEN"}, description="Export in a second Blender")
 
     def begin(self, context: Any, kind: str, first: int | None = None) -> set[str]:
-        matte = self.matte(context)
+        matte = self.idle_matte(context)
         if matte is None:
-            return {"CANCELLED"}
-        if session.running(matte.node_tree.seqmatte.uid):
-            self.report({"ERROR"}, "This node is being solved: cancel that first.")
             return {"CANCELLED"}
         second = self.second_blender if self.properties.is_property_set("second_blender") else None
         try:
@@ -45,6 +45,7 @@ class SEQMATTE_OT_solve(_Job, bpy.types.Operator):
 
     bl_idname = "seqmatte.solve"
     bl_label = "Solve"
+    bl_options = {"UNDO"}
 
     start: EnumProperty(
         items=(("ALL", "All", "The whole range"), ("HERE", "From Here", "From the current frame to the end")),
@@ -60,6 +61,7 @@ class SEQMATTE_OT_check(_Job, bpy.types.Operator):
 
     bl_idname = "seqmatte.check"
     bl_label = "Check"
+    bl_options = {"UNDO"}
 
     def execute(self, context: Any) -> set[str]:
         return self.begin(context, "check")
@@ -70,6 +72,7 @@ class SEQMATTE_OT_farm(_Job, bpy.types.Operator):
 
     bl_idname = "seqmatte.farm"
     bl_label = "Write Farm Job"
+    bl_options = {"UNDO"}
 
     def execute(self, context: Any) -> set[str]:
         return self.begin(context, "farm")

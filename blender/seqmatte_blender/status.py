@@ -65,7 +65,7 @@ def of(group: Any) -> Status:
     word = job.phase if job and live else _word(group, kept, wanted, shown, stale)
     return Status(
         word,
-        (job.warning if job and live else "") or kept.message,
+        kept.message,
         kept.note,
         shown - stale,
         stale,

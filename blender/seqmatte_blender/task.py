@@ -10,7 +10,7 @@ from typing import Any
 
 import bpy
 
-from . import compositor, export, node, scene, second_blender
+from . import compositor, export, node, record, scene, second_blender
 from .seqlink import FramePath, FrameRange, Guide, Shot, farm
 
 
@@ -31,10 +31,11 @@ class Key:
 class Task:
     """kind: solve, check or farm. frames: the node's whole range; asked: the frames wanted now. Both the scene's.
 
-    elsewhere: a second Blender exports, so that the artist's stays free.
+    blend: the artist's file. elsewhere: a second Blender exports, so that the artist's stays free.
     """
 
     kind: str
+    blend: str
     uid: str
     scene_name: str
     node_name: str
@@ -74,12 +75,13 @@ class Task:
         made = [Guide(key.frame + shift, guides[key.frame], key.kind) for key in self.keys]
         return self.blank.replace(guides=tuple(made))
 
+    def claim(self, kept: record.Record) -> None:
+        """Writes into a record whose it is."""
+        kept.uid, kept.name, kept.owner = self.uid, self.node_name, record.seen_from(self.folder, self.blend)
+
     def write_farm_job(self, shot: Shot, tasks: list[FrameRange], cache: str) -> None:
-        """The Shot and an OpenJD job beside the results; what the farm makes lands where the node reads."""
-        whole = shot.replace(out=self.results)
-        with open(os.path.join(self.folder, "shot.json"), "w", encoding="utf-8") as stream:
-            stream.write(whole.to_json() + "\n")
-        farm.write_bundle(whole, tasks, os.path.join(self.folder, "farm"), cache=cache)
+        """An OpenJD job beside the results; what the farm makes lands where the node reads."""
+        farm.write_bundle(shot.replace(out=self.results), tasks, os.path.join(self.folder, "farm"), cache=cache)
 
     def _here(self) -> Iterator[tuple[int, str]]:
         index = {each: i for i, each in enumerate(self.wanted)}
@@ -96,11 +98,13 @@ def made(kind: str, owner: Any, matte: Any, first: int | None = None, elsewhere:
     elsewhere: export in a second Blender; None: where this one has windows.
     """
     _refuse_unsaved()
+    _refuse_linked(owner, matte.id_data, matte.node_tree)
     frames = scene.frames_of(matte.node_tree.seqmatte)
     plate = scene.plate_of(matte, frames)
     keys = _keys(matte, frames, plate.shift)
     node.own(matte)
     group = matte.node_tree
+    refuse_anothers(group)
     settings, folder = group.seqmatte, node.folder(group)
     files = plate.path or node.exported(group)
     size = export.picture_size(files.path(frames[0] + plate.shift)) if plate.path else (0, 0)
@@ -111,6 +115,7 @@ def made(kind: str, owner: Any, matte: Any, first: int | None = None, elsewhere:
         raise scene.NotReady(f"Frame {first} lies after the range, which ends on {frames[-1]}.")
     return Task(
         kind,
+        bpy.data.filepath,
         settings.uid,
         owner.name,
         matte.name,
@@ -132,6 +137,22 @@ def pack_paint(matte: Any) -> Iterator[str]:
         if image is not None and image.is_dirty:
             image.pack()
             yield image.name
+
+
+def refuse_anothers(group: Any) -> None:
+    """Raises NotReady where the folder of results is that of another node, in this file or another."""
+    folder = node.folder(group)
+    kept = record.read(folder)
+    if kept.uid not in ("", group.seqmatte.uid) or record.is_anothers(kept, folder, bpy.data.filepath):
+        whose = f"{kept.name} in {os.path.basename(kept.owner)}"
+        raise scene.NotReady(f"{folder} holds the mattes of {whose}: set another folder for the results.")
+
+
+def _refuse_linked(*blocks: Any) -> None:
+    for block in blocks:
+        if block.library is not None:
+            name = os.path.basename(block.library.filepath)
+            raise scene.NotReady(f"This node is linked from {name}: solve it there, or make it local.")
 
 
 def _refuse_overwriting(read: Iterable[str], results: FramePath, frames: Iterable[int]) -> None:
