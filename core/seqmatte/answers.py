@@ -98,8 +98,10 @@ class Answers:
 
         wanted = _frames(params.get("frames"))
         overwriting.refuse(_shot(params), wanted)
-        done = []
-        for engine in self._engines(params, cancelled, tell):
+        done, engines = [], self._engines(params, cancelled, tell)
+        for engine in engines:
+            engine.check(wanted)
+        for engine in engines:
             for result in engine.render(wanted):
                 tell(Delivered(result, _place(engine, result)))
                 done.append(result.frame)

@@ -91,7 +91,8 @@ class Cache:
         try:
             exr.write(path, replace(layer, facts=facts), half=half)
         except (OutputError, OSError) as error:
-            raise CacheError(f"the cache cannot be written: {error}", path=path) from error
+            said = system_words(error) if isinstance(error, OSError) else error.message
+            raise CacheError(f"the cache cannot be written: {said}", path=path) from error
 
     def get_state(self, key: str) -> dict[str, npt.NDArray[Any]] | None:
         """A snapshot, bit for bit as it was put; None where there is none or it is damaged."""
@@ -114,7 +115,7 @@ class Cache:
         try:
             whole_file.write(path, packed + hashlib.sha256(packed).digest())
         except OSError as error:
-            raise CacheError(f"the cache cannot be written: {error}", path=path) from error
+            raise CacheError(f"the cache cannot be written: {system_words(error)}", path=path) from error
 
     def has_state(self, key: str) -> bool:
         return os.path.exists(self._state_path(key))
@@ -171,8 +172,8 @@ class Cache:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            advice = "choose another with --cache"
-            raise CacheError(f"the cache folder cannot be made: {error}; {advice}", path=folder) from error
+            said = f"the cache folder cannot be made: {system_words(error)}"
+            raise CacheError(f"{said}; choose another with --cache", path=folder) from error
 
     @staticmethod
     def _dropped(path: Path) -> None:

@@ -8,7 +8,8 @@ clamped at -0.02, because the straight toe would turn negative grain into large 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -99,6 +100,18 @@ def choose(samples: Iterable[npt.NDArray[np.float32]]) -> Encoding:
         return Encoding(ev)
     extreme = max(float(np.quantile(brightest, 0.9999)), 2.0)
     return Encoding(ev, 0.5, min(2.0 ** math.ceil(math.log2(extreme)), HIGHEST_TOP))
+
+
+_CHOSEN: OrderedDict[tuple[object, ...], Encoding] = OrderedDict()
+
+
+def chosen(sampled: tuple[object, ...], samples: Callable[[], Iterable[npt.NDArray[np.float32]]]) -> Encoding:
+    """The encoding for what was sampled, remembered in the process: a worker makes a Source for each request."""
+    if sampled not in _CHOSEN:
+        _CHOSEN[sampled] = choose(samples())
+        while len(_CHOSEN) > 64:
+            _CHOSEN.popitem(last=False)
+    return _CHOSEN[sampled]
 
 
 def _stops_off(light: npt.NDArray[np.float32]) -> float:

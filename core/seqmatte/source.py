@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -29,6 +28,8 @@ SAMPLED_FRAMES = 3
 SAMPLED_EVERY = 4
 # The data windows of a shot take at most so many times the display's area.
 OVERSCAN = 9
+# Raised where the same files give other pixels than before.
+_READING = "2"
 # Rows that are encoded at a time.
 _ROWS = 32
 # Of light beyond this, products overflow; only the algorithms' picture is held to it.
@@ -152,7 +153,7 @@ class Source:
         try:
             contents = tuple(self._digest_of(p, f, PlateError) for p, f in zip(paths, frames, strict=True))
             sampled = (contents, self.shot.layer, self.colour.identity, self._placed)
-            return _chosen(sampled, lambda: self._samples(frames))
+            return encoding.chosen(sampled, lambda: self._samples(frames))
         except PlateError as error:
             why = "the shot's light is judged by this frame among others: end the shot before it, or mend it"
             raise PlateError(f"{error.message}; {why}", frame=error.frame, path=error.path) from None
@@ -277,18 +278,6 @@ class Source:
             raise PlateError(f"frame {frame} {said}; {advice}", frame=frame, path=path)
 
 
-_CHOSEN: OrderedDict[tuple[object, ...], Encoding] = OrderedDict()
-
-
-def _chosen(sampled: tuple[object, ...], samples: Callable[[], list[Pixels]]) -> Encoding:
-    """The encoding for what was sampled, remembered in the process: a worker makes a Source for each request."""
-    if sampled not in _CHOSEN:
-        _CHOSEN[sampled] = encoding.choose(samples())
-        while len(_CHOSEN) > 64:
-            _CHOSEN.popitem(last=False)
-    return _CHOSEN[sampled]
-
-
 def _spread(frames: FrameRange, count: int) -> list[int]:
     """So many frames, evenly over the range, both ends among them."""
     picked = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)
@@ -296,4 +285,4 @@ def _spread(frames: FrameRange, count: int) -> list[int]:
 
 
 def _digest(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return hashlib.sha256("\n".join((_READING, *parts)).encode()).hexdigest()

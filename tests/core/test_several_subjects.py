@@ -5,6 +5,7 @@ import pytest
 
 from seqlink import FramePath, Guide
 from seqmatte import cli, overwriting
+from seqmatte.answers import Answers
 from seqmatte.errors import GuideError, ShotError
 from shots import write_picture
 
@@ -43,6 +44,18 @@ def test_the_second_subjects_bad_guide_is_found_before_the_first_is_begun(tiny_s
     assert told.out == ""
     assert not (tmp_path / "out").exists()
     assert not list((tmp_path / "cache").glob("??/*"))
+
+
+@pytest.mark.parametrize("how", ["outside the shot", "missing", "empty"])
+def test_hosts_too_are_told_of_the_second_subjects_bad_guide_before_a_frame_is_made(tiny_shot, tmp_path, how):
+    bad, said = bad_guide(tiny_shot, how)
+    where, path = bad.partition(":")[2].split("=")
+    guides = (tiny_shot.guide(1, subject="a"), Guide(int(where), path, "mask", "b"))
+    shot = tiny_shot.shot(out=FramePath(tmp_path / "out.####.exr"), recipe=RECIPE[1]).replace(guides=guides)
+    told = []
+    with pytest.raises(GuideError, match=said):
+        Answers(str(tmp_path / "cache"), "cpu").render({"shot": shot.to_dict()}, lambda: False, told.append)
+    assert not told
 
 
 @pytest.mark.parametrize("subject", ["a@b", "a%d", "a####", "a$F4"])

@@ -14,7 +14,7 @@ import pytest
 
 from seqlink.frames import FramePath, FrameRange
 from seqlink.shot import Colour, Guide
-from seqmatte import exr, kept_pictures, plate_files, source
+from seqmatte import encoding, exr, kept_pictures, plate_files, source
 from seqmatte.encoding import Encoding
 from seqmatte.errors import ColourError, GuideError, PlateError, ShotError
 from seqmatte.keys import FileDigests
@@ -317,7 +317,7 @@ def test_the_encoding_does_not_depend_on_what_the_process_was_asked_before(tmp_p
     shot = overscanned(write_tiny_shot(tmp_path, count=5), 2).shot(1)
 
     def encodings(*ranges):
-        monkeypatch.setattr(source, "_CHOSEN", type(source._CHOSEN)())
+        monkeypatch.setattr(encoding, "_CHOSEN", type(encoding._CHOSEN)())
         return [str(Source(shot.replace(frames=FrameRange(frames)), digests).encoding) for frames in ranges]
 
     without, overscan = (1, 3, 5), (1, 2, 3, 5)
