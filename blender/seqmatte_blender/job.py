@@ -230,7 +230,7 @@ def _show(job: Job) -> None:
     """Lets the artist see frames as they arrive."""
     record.write(job.work.folder, job.record)
     group = node.find(job.work.uid)
-    if group is None or not group.users:  # a deleted node leaves its group behind
+    if group is None or not node.in_use(group):
         job.cancelled = True
     else:
         node.reload(group)

@@ -68,6 +68,12 @@ def find(uid: str) -> Any | None:
     return None
 
 
+def in_use(group: Any) -> bool:
+    """Whether any tree has a node with this group: one that is deleted leaves it behind. 4.2 counts users wrongly."""
+    trees = {*bpy.data.node_groups, *(compositor.tree_of(scene) for scene in bpy.data.scenes)} - {None}
+    return any(getattr(each, "node_tree", None) == group for tree in trees for each in tree.nodes)
+
+
 def own(node: Any) -> None:
     """Gives a node that was duplicated, or whose .blend was copied, a group, a uid and a folder of its own.
 
