@@ -19,10 +19,11 @@ def active(context: Any, name: str = "") -> Any | None:
 
 
 def nested(scene: Any, name: str = "") -> str:
-    """What to do where the scene's Matte node, of a name or any, lies in a group; empty where none does."""
-    for owner, matte in node.every():
-        if owner == scene and matte.id_data != compositor.tree_of(scene) and name in ("", matte.name):
-            return f"Take {matte.name} out of its group to solve it."
+    """What to do where the scene's Matte node, of a name or the only one, lies in a group; empty where it does not."""
+    tree = compositor.tree_of(scene)
+    for owner, matte in node.every():  # those in the tree itself come first
+        if owner == scene and name in ("", matte.name):
+            return "" if matte.id_data == tree else f"Take {matte.name} out of its group to solve it."
     return ""
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 import rig
+from paper import drawn
 
 
 @pytest.fixture
@@ -106,6 +107,10 @@ def test_a_matte_node_in_a_group_is_to_be_taken_out_and_its_missing_frames_are_n
     keyed.tree.nodes.remove(keyed.matte)
     assert rig.part("operators").holes(keyed.scene, frames) == ["inner: no matte on disk for 1002"]
     said = rig.message_of(lambda: bpy.ops.seqmatte.solve(node="inner"))
-    assert "Take inner out of its group to solve it" in said
+    assert "Take inner out of its group to solve it" in said and "Take inner out of its group to solve it." in drawn()
+    other = keyed.add_matte(keyed.plate)
+    keyed.tree.nodes.active = None
+    assert "Choose a Matte node, or add one:" in drawn()
+    keyed.tree.nodes.remove(other)
     folder = Path(rig.part("node").folder(inner.node_tree))
     assert len(before) == 4 == len(list(folder.glob("matte.*.exr")))
