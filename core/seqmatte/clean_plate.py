@@ -1,7 +1,8 @@
-"""Foreground and background of a soft edge where the set without the subject is known."""
+"""Alpha, foreground and background of a soft edge where the set without the subject is known."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seqmatte.foreground import least_light
@@ -11,21 +12,74 @@ if TYPE_CHECKING:
 
 # Relative difference at which a clean plate is believed to a third.
 _CLEAN_OFF = 0.1
+# Plate and clean plate differ by grain alone up to so many times what they differ by where nothing stands before the
+# set, as a share of the light and of so much of the set's usual light.
+_GRAINS, _LEAST_GRAIN, _DARK = 5.0, 0.005, 0.1
+# How many times that the subject must differ from the set for the set to tell alpha, squared; and to take it away.
+_TELLING, _CLEARING = 30.0, 16.0
+
+
+@dataclass(frozen=True)
+class CleanPlate:
+    """light: 3 x H x W, the set without the subject, scene-linear as the plate. belief in it: 1 x H x W, 0..1."""
+
+    light: Tensor
+    belief: Tensor
+
+    @staticmethod
+    def beside(plate: Tensor, alpha: Tensor, clean: Tensor) -> CleanPlate:
+        """Believed as far as it agrees with the plate where alpha is 0 near by: a clean plate shot a little brighter
+        or from beside would tint the edge."""
+        return CleanPlate(clean, _agreement(plate, alpha, clean))
+
+    def trusted(self, share: float) -> CleanPlate:
+        return CleanPlate(self.light, share * self.belief)
+
+    def trust_beside(self, alpha: Tensor) -> float:
+        """How far it is believed about the subject's soft edges, 0..1; 1 where there are none."""
+        soft = (alpha > 0) & (alpha < 1)
+        return float(self.belief[0][soft].mean()) if soft.any() else 1.0
+
+
+def alpha_with_clean_plate(plate: Tensor, alpha: Tensor, foreground: Tensor, clean: CleanPlate) -> Tensor:
+    """Alpha, H x W, of soft edges by where the plate lies between the set and the subject.
+
+    plate, foreground (straight): 3 x H x W, scene-linear. alpha = (C - B)(F - B) / |F - B|^2, the compositing
+    equation solved for alpha where B is known, as far as F and B are apart, beyond grain; what is soft and looks as
+    the set does is clear.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    believed, off, room = clean.belief[0], plate - clean.light, foreground - clean.light
+    apart = room.square().sum(0)
+    grain = _grain(plate, clean.light, (alpha <= 0) & (believed > 0.3 * believed.max())).square()
+    told = ((off * room).sum(0) / apart.clamp_min(1e-20)).clamp(0, 1)
+    soft = (alpha > 0) & (alpha < 1)
+    found = torch.where(soft, torch.lerp(alpha, told, believed * apart / (apart + _TELLING * grain)), alpha)
+    looks = F.avg_pool2d(off.square().sum(0).sqrt()[None], 3, 1, 1, count_include_pad=False)[0]
+    same = torch.exp(-looks.square() / grain) * believed * apart / (apart + _CLEARING * grain)
+    return found * (1 - same)
+
+
+def _grain(plate: Tensor, clean: Tensor, bare: Tensor) -> Tensor:
+    """H x W: how far plate and clean plate may differ by grain. bare: H x W, where nothing stands before the set."""
+    level = (plate.abs() + clean.abs()).mean(0) / 2
+    level = level + _DARK * clean[:, ::4, ::4].abs().mean(0).median().clamp_min(1e-9)
+    share = ((plate - clean).abs().mean(0) / level)[::4, ::4][bare[::4, ::4]]
+    usual = share.median().clamp_min(_LEAST_GRAIN) if len(share) else level.new_tensor(10 * _LEAST_GRAIN)
+    return _GRAINS * usual * level
 
 
 def with_clean_plate(
-    plate: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor, clean: Tensor, trust: float
+    plate: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor, clean: CleanPlate
 ) -> tuple[Tensor, Tensor]:
-    """F and B when the background is known, each 3 x H x W.
-
-    clean: 3 x H x W, the set without the subject, in the plate's light. It is believed as far as it agrees with the
-    plate where alpha is 0 near by: a clean plate shot a little brighter or from beside would tint the edge.
-    """
+    """F and B when the background is known, each 3 x H x W."""
     import torch
 
-    belief = trust * _agreement(plate, alpha, clean)
+    belief = clean.belief
     soft = (alpha > 0) & (alpha < 1)
-    background = torch.where(soft, torch.lerp(background, clean, belief.expand_as(clean)), background)
+    background = torch.where(soft, torch.lerp(background, clean.light, belief.expand_as(background)), background)
     # F follows from the equation where alpha is large enough to divide by.
     divisor = alpha.clamp_min(1e-3)
     direct = torch.maximum((plate - (1 - alpha) * background) / divisor, least_light(plate))

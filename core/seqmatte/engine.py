@@ -24,6 +24,9 @@ from seqmatte.source import Source
 from seqmatte.stopwatch import Clock, Stopwatch
 from seqmatte.walker import SICK, SOURCES, Flag, Walker
 
+# A clean plate that is believed less than this about the subject is told of.
+_STRANGE = 0.1
+
 
 @dataclass(frozen=True)
 class Result:
@@ -206,6 +209,9 @@ class Engine:
         facts = self.layer(self.plan.final, frame).facts
         if sick := [f"{facts[name]} {word}" for name, word in SICK.items() if name in facts]:
             self._listener(Warning(f"the plate has {' and '.join(sick)} values; healed from their neighbours", frame))
+        if float(facts.get("clean", 1)) < _STRANGE:
+            said = "the clean plate looks unlike the plate around the subject and is hardly used"
+            self._listener(Warning(f"{said}; conform its exposure and framing", frame))
         if "clipped" in facts:
             said = f"{facts['clipped']} values beyond what half floats hold were clipped"
             self._listener(Warning(f"{said}; --set refine.depth=float keeps them", frame))

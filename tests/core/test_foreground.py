@@ -9,7 +9,7 @@ import torch
 
 from core.soft_edges import blob
 from core.test_solver import planes, threads
-from seqmatte.clean_plate import with_clean_plate
+from seqmatte.clean_plate import CleanPlate, with_clean_plate
 from seqmatte.foreground import _most_light, foreground_background, premultiplied
 
 
@@ -152,7 +152,7 @@ def test_a_clean_plate_replaces_the_guessed_background_where_it_agrees():
     plate = planes(scene.plate + (1 - a) * stripes)
     clean, alpha = planes(scene.background + stripes), torch.from_numpy(scene.alpha)
     guess = foreground_background(plate, alpha)
-    known = with_clean_plate(plate, alpha, *guess, clean, 1.0)
+    known = with_clean_plate(plate, alpha, *guess, CleanPlate.beside(plate, alpha, clean))
     soft = torch.from_numpy((scene.alpha > 0.3) & (scene.alpha < 0.95))
     truth = planes(scene.foreground)
     before, after = ((found[0] - truth).abs()[:, soft].mean() for found in (guess, known))
@@ -163,7 +163,8 @@ def test_a_clean_plate_of_another_set_is_not_believed():
     scene = blob(100, 140)
     plate, alpha = planes(scene.plate), torch.from_numpy(scene.alpha)
     guess = foreground_background(plate, alpha)
-    known = with_clean_plate(plate, alpha, *guess, 3 * planes(scene.background) + 0.5, 1.0)
+    strange = CleanPlate.beside(plate, alpha, 3 * planes(scene.background) + 0.5)
+    known = with_clean_plate(plate, alpha, *guess, strange)
     for before, after in zip(guess, known, strict=True):
         assert (before - after).abs().max() < 1e-3
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from core.soft_edges import blob, plate_layers, view
 from core.test_linear_light import against, alpha_in_encoded_light
+from seqlink import FramePath
 from seqmatte import exr
 from seqmatte.cache import Cache
 from seqmatte.device import Device
 from seqmatte.encoding import Encoding
 from seqmatte.engine import Engine
-from seqmatte.layer import Layer
+from seqmatte.events import Warning
+from seqmatte.layer import Layer, single
 from seqmatte.methods.refine import Refine
 from shots import write_tiny_shot
 
@@ -137,6 +140,64 @@ def test_a_clean_plate_brings_the_foreground_nearer_to_the_truth():
         for clean in (None, scene.background + stripes)
     )
     assert with_clean < 0.5 * without
+
+
+def striped(grain=0.0):
+    """A blob before stripes, the stripes, and an alpha that a soft edge came out too wide of."""
+    scene = blob(100, 140, grain=grain)
+    stripes = 0.2 * (np.arange(140) // 3 % 2).astype(np.float32)[None, :, None]
+    scene.plate[:] += (1 - scene.alpha[..., None]) * stripes
+    return scene, scene.background + stripes, cv2.GaussianBlur(scene.alpha, (0, 0), 5)
+
+
+def off(scene, alpha):
+    return np.abs(alpha - scene.alpha).mean()
+
+
+@pytest.mark.parametrize("outputs", ["rgba", "alpha"])
+@pytest.mark.parametrize("grain", [0.0, 0.02])
+def test_a_clean_plate_brings_a_soft_edge_nearer_to_the_truth(grain, outputs):
+    scene, clean, wide = striped(grain)
+    made = refined(scene, wide, clean=clean, outputs=outputs)
+    assert off(scene, made["A"]) < 0.7 * off(scene, wide)
+    asked = refined(scene, wide, clean=clean, outputs=outputs, clean_alpha=0)
+    assert np.array_equal(asked["A"], wide)
+
+
+@pytest.mark.parametrize("how", ["brighter by a half", "another set", "dark"])
+def test_a_clean_plate_that_is_not_of_this_set_leaves_alpha_as_it_is(how):
+    scene, clean, wide = striped()
+    dots = cv2.resize(np.random.default_rng(1).random((25, 35, 3), np.float32), (140, 100))
+    made = refined(scene, wide, clean={"brighter by a half": 1.5 * clean, "another set": dots, "dark": 0 * clean}[how])
+    assert np.abs(made["A"] - wide).max() < 0.02
+
+
+def test_a_clean_plate_that_is_not_of_this_set_is_told_of(tmp_path):
+    tiny = write_tiny_shot(tmp_path / "shot", count=2)
+    for name, gain in (("right", 1), ("wrong", 3)):
+        for frame in tiny.frames:
+            still = np.asarray(gain * tiny.background[frame], np.float32)
+            exr.write(tmp_path / f"{name}.{frame:04d}.exr", Layer(still, ("R", "G", "B"), tiny.header))
+        told, clean = [], FramePath(tmp_path / f"{name}.####.exr")
+        shot = tiny.shot(1, recipe="flow-closed-form", clean=clean)
+        list(Engine(shot, Cache(tmp_path / "cache"), listener=told.append).render())
+        warned = [event for event in told if isinstance(event, Warning)]
+        assert [event.frame for event in warned] == ([] if name == "right" else [1, 2])
+        assert all("the clean plate looks unlike the plate" in event.message for event in warned)
+
+
+def test_a_clean_plate_changes_nothing_that_an_artist_is_sure_of():
+    scene, clean, wide = striped()
+    method = Refine(Refine.Params())
+    method.open(Device("cpu"))
+    layer = Layer(np.dstack((wide, np.ones_like(wide))), ("A", "confidence"), facts={"correction": 0.0})
+    layers = {**plate_layers(scene), "alpha": layer, "clean": Layer(clean, ("R", "G", "B"))}
+    trimap = np.where((wide > 0.3) & (wide < 0.7), 0.5, (wide >= 0.5)).astype(np.float32)
+    for guide in (single(wide, "alpha"), single(trimap, "trimap")):
+        _, made = method.step(None, view(1, **layers, guide=guide))
+        sure = np.ones_like(wide, bool) if guide.has("alpha") else trimap != 0.5
+        assert np.array_equal(made["A"][sure], wide[sure])
+        assert guide.has("alpha") or not np.array_equal(made["A"], wide)
 
 
 def test_the_colours_are_stored_as_half_and_alpha_is_not():

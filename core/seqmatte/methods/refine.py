@@ -11,6 +11,7 @@ import numpy as np
 from seqlink.params import param
 from seqmatte.encoding import Encoding
 from seqmatte.foreground import BRIGHTEST
+from seqmatte.guide import known
 from seqmatte.layer import Layer, Pixels
 from seqmatte.method import Read, State, View, as_planes
 from seqmatte.methods.on_device import OnDevice, light, tensor
@@ -18,6 +19,8 @@ from seqmatte.reach import PerFrame
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from seqmatte.clean_plate import CleanPlate
 
 OUTPUTS = ("rgba", "alpha", "rgba+straight")
 DEPTHS = ("half", "float")
@@ -50,6 +53,13 @@ class RefineParams:
         help="How much brighter a soft edge's foreground may be than the solid subject near by: raise it for glints on "
         "wire, lower it where a lamp behind hair shines on.",
     )
+    clean_alpha: float = param(
+        1.0,
+        low=0.0,
+        high=1.0,
+        advanced=True,
+        help="How far a soft edge's alpha goes by a clean plate, where it agrees with the plate around the subject.",
+    )
     clean_trust: float = param(
         1.0,
         low=0.0,
@@ -70,7 +80,7 @@ class Refine(OnDevice):
     version: ClassVar[int] = 4
     Params: ClassVar[type] = RefineParams
     makes = "matte"
-    reads = (Read("plate", space="scene"), Read("plate", space="encoded"), Read("alpha"), Read("clean"))
+    reads = (Read("plate", space="scene"), Read("plate", space="encoded"), Read("alpha"), Read("clean"), Read("guide"))
     reach = PerFrame()
 
     def __init__(self, params: RefineParams) -> None:
@@ -88,14 +98,18 @@ class Refine(OnDevice):
         import torch
 
         found = view["alpha"]
-        alpha = self._in_linear_light(view, found)
+        plate, alpha = light(view["plate", 0, "scene"], self.device), self._in_linear_light(view, found)
+        clean, facts = self._clean(view, plate, alpha), _facts(found)
+        if clean is not None:
+            facts["clean"] = clean.trust_beside(alpha)
+            alpha = self._beside_clean_plate(view, plate, alpha, clean)
         if self.params.outputs == "alpha":
-            return None, Layer(_rows(alpha[None]), ("A",), facts=_facts(found))
-        plate = light(view["plate", 0, "scene"], self.device)
-        foreground, background = self._unmixed(view, found, plate, alpha)
+            return None, Layer(_rows(alpha[None]), ("A",), facts=facts)
+        foreground, background = self._unmixed(found, plate, alpha, clean)
         if self.params.depth == "float":  # the plate's own light, beyond what the arithmetic above can square
             plate = torch.where(alpha >= 1, self._tensor(view["plate", 0, "scene"], "R", "G", "B"), plate)
-        return None, self._matte(plate, alpha, foreground, background, found)
+        planes, channels = self._matte(plate, alpha, foreground, background, found)
+        return None, Layer(_rows(planes), channels, facts=facts)
 
     def _in_linear_light(self, view: View, found: Layer) -> Tensor:
         from seqmatte.linear_light import corrected
@@ -108,23 +122,41 @@ class Refine(OnDevice):
         encoding = Encoding.parse(str(encoded.facts["encoding"]))
         return corrected(self._tensor(encoded, "R", "G", "B"), alpha, encoding, strength)
 
-    def _unmixed(self, view: View, found: Layer, plate: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+    def _clean(self, view: View, plate: Tensor, alpha: Tensor) -> CleanPlate | None:
+        from seqmatte.clean_plate import CleanPlate
+
+        clean = view.get("clean")
+        return None if clean is None else CleanPlate.beside(plate, alpha, light(clean, self.device))
+
+    def _beside_clean_plate(self, view: View, plate: Tensor, alpha: Tensor, clean: CleanPlate) -> Tensor:
+        """Alpha by what is known of the set; what an artist is sure of stays."""
+        from seqmatte.clean_plate import alpha_with_clean_plate
+        from seqmatte.foreground import foreground_background
+
+        if self.params.clean_alpha <= 0:
+            return alpha
+        foreground = foreground_background(plate, alpha, self.params.brightest)[0]
+        told = alpha_with_clean_plate(plate, alpha, foreground, clean.trusted(self.params.clean_alpha))
+        guide = view.get("guide")
+        return told if guide is None else told.where(tensor(~known(guide), self.device), alpha)
+
+    def _unmixed(self, found: Layer, plate: Tensor, alpha: Tensor, clean: CleanPlate | None) -> tuple[Tensor, Tensor]:
         """Straight foreground and background, each 3 x H x W."""
         from seqmatte.clean_plate import with_clean_plate
         from seqmatte.foreground import foreground_background
 
         foreground, background = foreground_background(plate, alpha, self.params.brightest)
-        clean = view.get("clean")
         if clean is not None and self.params.clean_trust > 0:
-            known = light(clean, self.device)
-            foreground, background = with_clean_plate(
-                plate, alpha, foreground, background, known, self.params.clean_trust
-            )
+            trusted = clean.trusted(self.params.clean_trust)
+            foreground, background = with_clean_plate(plate, alpha, foreground, background, trusted)
         if found.has("F.R"):
             foreground = self._tensor(found, "F.R", "F.G", "F.B")
         return foreground, background
 
-    def _matte(self, plate: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor, found: Layer) -> Layer:
+    def _matte(
+        self, plate: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor, found: Layer
+    ) -> tuple[Tensor, tuple[str, ...]]:
+        """What is delivered, C x H x W, and its channels' names."""
         import torch
 
         from seqmatte.foreground import premultiplied
@@ -137,9 +169,7 @@ class Refine(OnDevice):
         if self.params.outputs == "rgba+straight":
             planes.append(torch.where(alpha >= 1, plate, foreground))
             channels += ["fg.R", "fg.G", "fg.B"]
-        made = torch.cat(planes)
-        made = made.nan_to_num(0.0)
-        return Layer(_rows(made), tuple(channels), facts=_facts(found))
+        return torch.cat(planes).nan_to_num(0.0), tuple(channels)
 
     def _tensor(self, layer: Layer, *channels: str) -> Tensor:
         """C x H x W on the device."""
