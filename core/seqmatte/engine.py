@@ -125,7 +125,7 @@ class Engine:
         Raises the first error met; frames given before it are finished and stay.
         """
         wanted = self._wanted(frames)
-        self.check(wanted)
+        self.check(frames if frames is None else wanted)
         if self.shot.recipe == "auto" and (note := recipe.automatic(self.shot)[1]):
             self._listener(Warning(note))
         order = self.plan.order(wanted)
@@ -146,8 +146,7 @@ class Engine:
 
         frames: what will be asked for, None for all. What none of them looks at may be broken or missing.
         """
-        looked_at = self.plan.looks_at(self._wanted(frames))
-        self._sources.check(FrameRange(looked_at.get("plate", ())))
+        self._sources.check(None if frames is None else self.plan.looks_at(self._wanted(frames)))
 
     def flush(self) -> None:
         """Waits until all that was computed is stored."""

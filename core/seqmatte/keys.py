@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from seqmatte.errors import PlateError
-from seqmatte.file_stamp import Stamp, stamp_of
+from seqmatte.file_stamp import Stamp, stamp_of, written_since
 
 # A file younger than this when it was hashed may change again within its timestamp's granularity.
 SETTLED_SECONDS = 2.0
@@ -52,12 +52,12 @@ class FileDigests:
         real = os.path.realpath(path)
         stamp = stamp_of(real)
         known = self._remembered(real)
-        if known and stamp and known[0] == stamp and known[1] - stamp[1] / 1e9 > SETTLED_SECONDS:
+        if known and stamp and known[0] == stamp and known[1] - stamp.written / 1e9 > SETTLED_SECONDS:
             return known[2]
         read_at = time.time()
         with open(real, "rb") as file:
             made = hashlib.file_digest(file, "sha256").hexdigest()
-        if stamp is None or stamp_of(real) != stamp:
+        if stamp is None or written_since(real, stamp):
             raise PlateError("the file changed while it was read; wait until it is written", path=path)
         self._remember(real, stamp, read_at, made)
         return made
@@ -70,7 +70,7 @@ class FileDigests:
                 query = "select size, time, changed, inode, read_at, digest from stamped where path = ?"
                 row = self._database.execute(query, (real,)).fetchone()
                 if row:
-                    self._seen[real] = (row[:4], row[4], row[5])
+                    self._seen[real] = (Stamp(*row[:4]), row[4], row[5])
             return self._seen.get(real)
 
     def _remember(self, real: str, stamp: Stamp, read_at: float, made: str) -> None:
@@ -93,6 +93,7 @@ class FileDigests:
             database.execute("pragma journal_mode = wal")
             database.execute("pragma synchronous = off")
             database.execute(table)
+            database.execute("drop table if exists files")  # of earlier releases
         except (OSError, sqlite3.Error):
             # Only a memory: without it files are hashed again.
             return None

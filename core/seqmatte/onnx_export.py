@@ -62,13 +62,16 @@ def cached(name: str, weights: str, network: nn.Module, facts: Options, options:
 
 @lru_cache(maxsize=1)
 def exporter() -> str:
-    """What makes graphs, as a digest: our networks as they are written, and what writes them down.
+    """What makes graphs, as a digest: our networks as they are written, and torch.
 
-    A graph of other code gives other numbers, if only in the last bits, and keys must tell.
+    A graph of other code gives other numbers, if only in the last bits, and keys must tell. Not what writes it down:
+    a farm that has the graphs need not have that.
     """
-    written = sorted((Path(__file__).parent / "networks").glob("*.py"))
-    versions = [_version(name) for name in ("torch", "onnxscript")]
-    return digest(*versions, *(path.read_text(encoding="utf-8") for path in (Path(__file__), *written)))
+    files = [Path(__file__), *sorted((Path(__file__).parent / "networks").glob("*.py"))]
+    try:
+        return digest(_version("torch"), *(path.read_text(encoding="utf-8") for path in files))
+    except OSError:  # a package without its sources
+        return digest(_version("torch"), _version("seqmatte"))
 
 
 def _sha256(path: Path) -> bytes:

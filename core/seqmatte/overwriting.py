@@ -9,6 +9,9 @@ from seqlink import FramePath, FrameRange, Shot
 from seqmatte.delivery import place_of
 from seqmatte.errors import OutputError, ShotError
 
+# What no file's name may hold, on one system or another.
+_NO_NAME = set('/\\:*?"<>|')
+
 
 def refuse(shot: Shot, frames: FrameRange | None = None, confidence: FramePath | None = None, saved: str = "") -> None:
     """Raises OutputError, before anything is computed, where a run would destroy a picture.
@@ -54,8 +57,9 @@ def refuse_names(shot: Shot) -> None:
     """Raises ShotError where subjects cannot name files of their own, on whatever machine they are opened."""
     known: dict[str, str] = {}
     for subject in shot.subjects():
-        if not subject.strip() or subject.startswith(".") or not subject.isprintable() or set(subject) & set("/\\"):
-            needs = "a subject has a name, on one line, that begins with no dot and has no / or \\ in it"
+        if not subject.strip(". ") or subject.startswith(".") or not subject.isprintable() or set(subject) & _NO_NAME:
+            none_of = " ".join(sorted(_NO_NAME))
+            needs = f"a subject has a name, on one line, that begins with no dot and has none of {none_of} in it"
             raise ShotError(f"the subject {subject!r} cannot stand in a file's name: {needs}", field="guides")
         other = known.setdefault(subject.casefold(), subject)
         if other != subject:

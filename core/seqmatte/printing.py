@@ -21,7 +21,10 @@ class Stream:
         self.lost: OSError | None = None
 
     def write(self, text: str) -> int:
-        self._try(lambda: self._stream.write(text))
+        coding = getattr(self._stream, "encoding", None) or "utf-8"
+        # A name that the stream's letters cannot spell ends no job either.
+        spelt = text.encode(coding, "backslashreplace").decode(coding)
+        self._try(lambda: self._stream.write(spelt))
         return len(text)
 
     def flush(self) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Protocol
@@ -17,7 +18,7 @@ from seqmatte import colour, encoding, plate_files
 from seqmatte.colour import PlateColour
 from seqmatte.encoding import Encoding
 from seqmatte.errors import GuideError, PlateError, SeqmatteError, ShotError
-from seqmatte.file_stamp import stamp_of
+from seqmatte.file_stamp import stamp_of, written_since
 from seqmatte.kept_pictures import KeptPictures
 from seqmatte.layer import Header, Layer, Pixels
 from seqmatte.placement import around, guide_on_plate, meet, on_canvas
@@ -28,6 +29,8 @@ SAMPLED_FRAMES = 3
 SAMPLED_EVERY = 4
 # The data windows of a shot take at most so many times the display's area.
 OVERSCAN = 9
+# By so much do pixel aspects differ that are written with other roundings.
+_SQUARE = 1e-3
 # Raised where the same files give other pixels than before.
 _READING = "2"
 # Rows that are encoded at a time.
@@ -94,18 +97,18 @@ class Source:
         with contextlib.suppress(SeqmatteError):
             self.layer(name, frame, space)
 
-    def check(self, frames: FrameRange | None = None) -> None:
+    def check(self, looked_at: Mapping[str, Iterable[int]] | None = None) -> None:
         """Refuses what can be known to be wrong before computing: gaps, no pictures, colour, guides, sizes.
 
-        frames: those that will be looked at, None for all. The others may be broken, or not be rendered yet.
+        looked_at: the frames of each source that will be, None for all. The others may be broken, or not be there yet.
         """
-        frames = self.shot.frames if frames is None else frames
-        for what, pattern in (("plate", self.shot.plate), ("clean plate", self.shot.clean)):
+        for what, name, pattern in (("plate", "plate", self.shot.plate), ("clean plate", "clean", self.shot.clean)):
             if pattern is not None:
+                frames = self.shot.frames if looked_at is None else FrameRange(looked_at.get(name, ()))
                 plate_files.check_files(what, pattern, frames)
                 self._check_headers(pattern, frames)
         _ = self.colour, self.encoding
-        for frame in self._guides:
+        for frame in self._guides if looked_at is None else self._guides.keys() & set(looked_at.get("guide", ())):
             self.layer("guide", frame)
 
     @cached_property
@@ -149,14 +152,14 @@ class Source:
             except ValueError as error:
                 raise ShotError(str(error), field="colour.encoding") from None
         frames = _spread(self.shot.frames, SAMPLED_FRAMES)
-        paths = [self.shot.plate.path(frame) for frame in frames]
-        try:
-            contents = tuple(self._digest_of(p, f, PlateError) for p, f in zip(paths, frames, strict=True))
-            sampled = (contents, self.shot.layer, self.colour.identity, self._placed)
-            return encoding.chosen(sampled, lambda: self._samples(frames))
-        except PlateError as error:
-            why = "the shot's light is judged by this frame among others: end the shot before it, or mend it"
-            raise PlateError(f"{error.message}; {why}", frame=error.frame, path=error.path) from None
+        paths = {frame: self.shot.plate.path(frame) for frame in frames}
+        for frame, path in paths.items():
+            if not os.path.isfile(path):
+                why = "the shot's light is judged by this frame among others: wait for it, or end the shot before it"
+                raise PlateError(f"the file is missing; {why}", frame=frame, path=path)
+        contents = tuple(self._digest_of(path, frame, PlateError) for frame, path in paths.items())
+        sampled = (contents, self.shot.layer, self.colour.identity, self._placed)
+        return encoding.chosen(sampled, lambda: self._samples(frames))
 
     @property
     def _placed(self) -> str:
@@ -248,13 +251,18 @@ class Source:
         before = stamp_of(path)
         yield
         # The stamp as well as the content: the file may have been another one only while it was decoded.
-        if self._digest_now(path, frame, kind) != held or stamp_of(path) != before:
+        if self._digest_now(path, frame, kind) != held or written_since(path, before):
             raise kind("the file changed while it was used; run again when it is written", frame=frame, path=path)
 
     def _refuse_other(self, header: Header, frame: int, path: str) -> None:
-        """Where a frame's size or tag is another than the shot's."""
+        """Where a frame's size, tag or pixel aspect is another than the shot's."""
         self._refuse_other_size(header, frame, path)
         self._refuse_other_tag(header, frame, path)
+        first = self.header.pixel_aspect
+        # A clean plate may be painted, by a program that knows of no pixel aspect.
+        if path == self.shot.plate.path(frame) and abs(header.pixel_aspect - first) > _SQUARE:
+            said = f"frame {frame} has a pixel aspect of {header.pixel_aspect:g}, the shot's first {first:g}"
+            raise PlateError(f"{said}; conform the plate", frame=frame, path=path)
 
     def _refuse_other_size(self, header: Header, frame: int, path: str) -> None:
         first = self.header
@@ -264,11 +272,6 @@ class Source:
             whose, which = ("the clean plate's frame", "clean plate") if clean else ("frame", "plate")
             said = f"{whose} {frame} is {mine}, but the shot's first frame {self.shot.frames[0]} is {theirs}"
             raise PlateError(f"{said}; conform the {which} to that size", frame=frame, path=path)
-        if header.pixel_aspect != first.pixel_aspect:
-            said = (
-                f"frame {frame} has a pixel aspect of {header.pixel_aspect:g}, the shot's first {first.pixel_aspect:g}"
-            )
-            raise PlateError(f"{said}; conform the plate", frame=frame, path=path)
 
     def _refuse_other_tag(self, header: Header, frame: int, path: str) -> None:
         """Where the plate's space was read off the first frame."""

@@ -13,7 +13,7 @@ import pytest
 
 from seqlink import FramePath
 from seqmatte import cli, exr, shot_file, weights
-from seqmatte.errors import ShotError
+from seqmatte.errors import ShotError, WeightsError
 from shots import write_tiny_shot
 
 RECIPE = ("--recipe", "flow-closed-form")
@@ -292,5 +292,7 @@ def test_weights_may_be_named_by_the_folder_that_train_wrote(guided, tmp_path, c
     assert run(*words, tmp_path / "adapted") == 0
     found = str(tmp_path / "adapted" / "weights.safetensors")
     assert shot_file.read(tmp_path / "shot.json").weights == {"hstsg-compact": found}
-    assert run(*words, tmp_path / "nowhere") == ShotError.code
+    assert run(*words, f"hstsg-compact={tmp_path / 'adapted'}") == 0
+    assert shot_file.read(tmp_path / "shot.json").weights == {"hstsg-compact": found}
+    assert run(*words, tmp_path / "nowhere") == WeightsError.code
     assert f"there are no weights at {tmp_path / 'nowhere'}; name the folder" in capsys.readouterr().err

@@ -131,6 +131,16 @@ def test_a_frame_that_is_black_keeps_the_matte_that_was_there_and_the_next_goes_
     assert found < undisturbed + 0.02
 
 
+@pytest.mark.parametrize("name", ["flow-closed-form", "combined"])
+def test_an_alpha_that_an_artist_drew_on_a_black_frame_is_sure(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQMATTE_HOME", str(tmp_path / "home"))
+    tiny = write_tiny_shot(tmp_path / "shot", width=96, height=80, count=3)
+    header = exr.read_header(tiny.plate.path(2))
+    write_picture(tiny.plate.path(2), np.zeros((80, 96, 3)), ("R", "G", "B"), header)
+    shot = tiny.shot(1, recipe=name).replace(guides=(tiny.guide(1), tiny.guide(2, "alpha")))
+    assert Engine(shot, Cache(tmp_path / "cache")).layer("matte", 2).facts["confidence"] == 1
+
+
 @pytest.mark.parametrize("names", [("flow-refiner", "combined"), ("combined", "flow-refiner")])
 def test_a_worker_that_made_one_recipe_makes_the_other_as_a_fresh_one_does(names, tmp_path, monkeypatch):
     monkeypatch.setenv("SEQMATTE_HOME", str(tmp_path / "home"))

@@ -71,3 +71,11 @@ def test_a_reader_that_has_seen_enough_ends_the_command_as_any_other():
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141
+
+
+def test_a_name_that_the_terminals_letters_cannot_spell_ends_no_job(tiny_shot, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    words = ["status", tiny_shot.plate, f"--mask=tête:1={tiny_shot.guide(1).path}", "--recipe", "flow-closed-form"]
+    done = in_shell([*words, "--cache", tmp_path / "cache"], "", tmp_path)
+    assert done.returncode == 0
+    assert r"t\xeate" in done.stdout

@@ -67,7 +67,7 @@ def test_the_number_of_a_frame_goes_into_no_subjects_name(tiny_shot, tmp_path, s
     assert made == sorted([f"{subject}.still.exr", "other.still.exr"])
 
 
-@pytest.mark.parametrize("subject", ["", " ", "..", ".hidden", "two\nlines", "in/out", "in\\out"])
+@pytest.mark.parametrize("subject", ["", " ", "..", ".hidden", "two\nlines", "in/out", "in\\out", "a:b", "why?"])
 def test_a_subjects_name_that_cannot_stand_in_a_files_is_refused(tiny_shot, tmp_path, subject):
     guide = Guide(1, tiny_shot.guide(1).path, subject=subject)
     shot = tiny_shot.shot().replace(guides=(guide,), out=FramePath(tmp_path / "m.####.exr"))

@@ -418,3 +418,36 @@ def test_frames_of_different_pixel_aspects_are_refused_with_both(tiny_shot, dige
     exr.write(tiny_shot.plate.path(7), plate.with_header(replace(plate.header, pixel_aspect=2.0)))
     with pytest.raises(PlateError, match="frame 7 has a pixel aspect of 2, the shot's first 1"):
         Source(tiny_shot.shot(), digests).check()
+
+
+def test_a_link_made_to_a_plate_while_it_is_read_is_no_change(tiny_shot, tmp_path, digests, monkeypatch):
+    read = plate_files.read_plate
+
+    def linked(path, **more):
+        os.link(path, tmp_path / "backup.exr")
+        return read(path, **more)
+
+    monkeypatch.setattr(plate_files, "read_plate", linked)
+    assert Source(tiny_shot.shot(), digests).layer("plate", 5, "scene") is not None
+
+
+def test_a_clean_plate_may_be_painted_without_a_pixel_aspect(tmp_path, digests):
+    square = write_tiny_shot(tmp_path / "square", count=1).header
+    tiny = write_tiny_shot(tmp_path / "wide", count=3, header=replace(square, pixel_aspect=2.0))
+    for frame in tiny.frames:
+        write_picture(tmp_path / f"clean.{frame:04d}.exr", np.ones((48, 64, 3)), ("R", "G", "B"), square)
+    reader = Source(tiny.shot(clean=FramePath(tmp_path / "clean.####.exr")), digests)
+    reader.check()
+    assert reader.layer("clean", 2, "scene") is not None
+
+
+def test_only_what_is_looked_at_is_checked_of_the_clean_plate_and_the_guides(tiny_shot, digests):
+    for frame in (1, 2):
+        exr.write(tiny_shot.folder / f"clean.{frame:04d}.exr", exr.read(tiny_shot.plate.path(frame)))
+    shot = tiny_shot.shot(1, 12, clean=FramePath(tiny_shot.folder / "clean.####.exr"))
+    os.unlink(shot.guides[1].path)
+    Source(shot, digests).check({"plate": (1, 2, 3), "clean": (1, 2), "guide": (1, 2)})
+    with pytest.raises(PlateError, match="the clean plate has no frame"):
+        Source(shot, digests).check({"plate": (1, 2, 3), "clean": (1, 2, 3), "guide": (1, 2)})
+    with pytest.raises(GuideError):
+        Source(shot, digests).check({"plate": (1,), "clean": (1,), "guide": (12,)})

@@ -7,7 +7,7 @@ import os
 
 from seqlink import Colour, FramePath, FrameRange, Guide, Shot, weights
 from seqlink.shot import KINDS
-from seqmatte.errors import PlateError, ShotError
+from seqmatte.errors import PlateError, ShotError, WeightsError
 
 
 def add_shot_arguments(parser: argparse.ArgumentParser) -> None:
@@ -180,8 +180,12 @@ def _placed(config: str) -> str:
 
 
 def _weights(text: str) -> dict[str, str]:
-    """NAME=FILE, or a file whose card says the name."""
-    if "=" not in text or os.path.exists(text):
-        return weights.named(text)
-    name, path = _pair(text, "--weights")
-    return {name: os.path.abspath(path)}
+    """NAME=FILE, or a file or folder whose card says the name. Raises WeightsError."""
+    name, told, path = text.partition("=")
+    if told and not os.path.isdir(path) and not os.path.exists(text):
+        return {name: os.path.abspath(path)}
+    try:
+        found = weights.named(text if os.path.exists(text) or not told else path)
+    except ValueError as error:
+        raise WeightsError(str(error), field="weights") from None
+    return found if not told or os.path.exists(text) else {name: next(iter(found.values()))}

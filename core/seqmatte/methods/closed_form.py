@@ -95,8 +95,8 @@ class ClosedForm(OnDevice):
             wanted = _remembering(wanted, *last, reach, self.params)
         alpha = self._solved(view["plate", 0, "scene"], wanted)
         sure = beside_guess(alpha, trimap)
-        # Where nothing can be seen alpha goes by the way that the subject went before.
-        sure *= 0.5 if blank(encoded) else 1
+        # Where nothing can be seen alpha goes by the way that the subject went before, or by the artist alone.
+        sure *= 0.5 if trimap.facts.get("age") != 0 and blank(encoded) else 1
         facts = {"confidence": of_frame(float(alpha.mean()), float(sure.mean())), "correction": 0.0}
         return Memory(alpha, luma), Layer(np.stack((alpha, sure), 2), ("A", "confidence"), facts=facts)
 

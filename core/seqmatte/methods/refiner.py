@@ -89,7 +89,7 @@ class Refiner(Networked):
     def step(self, state: Colours, view: View) -> tuple[State, Layer]:
         if blank(view["plate", 0, "encoded"].take("R", "G", "B")):
             # Only the first opinion goes by anything but the picture: by the way that the subject went before.
-            return state, self.alpha_layer(view["solved"]["A"], 0.5 * view["solved"]["confidence"])
+            return state, self.alpha_layer(view["solved"]["A"], view["solved"]["confidence"])
         opinions = seen(view, state, self._second(view))
         alpha = opinions["alpha"][0]
         if opinions["free"].any():

@@ -74,15 +74,19 @@ def adapt_shot(document: Path, out: Path, minutes: float, device: Device, say: C
 
 
 def _stays(made: Path, card: Mapping[str, Any], say: Callable[[str], None]) -> bool:
-    """Whether the weights that are there already are as good as the new ones, by the guide that neither learnt from."""
+    """Whether the weights that are there already are as good as the new ones, by the guide that neither learnt from.
+
+    Where both began with the same weights.
+    """
     there = weights.card_beside(made) if made.is_file() else {}
-    if there and there.get("guides") == card["guides"] and card["error"] is not None:
+    if there and card["error"] is not None and all(there.get(name) == card[name] for name in ("guides", "from")):
         stays = bool(there["error"] <= card["error"])
         errors = f"error {there['error']:.2f} of those in {made.parent} before, {card['error']:.2f} of the new ones"
         say(f"{errors}: {'those of before stay' if stays else 'the new ones take their place'}")
         return stays
     if there:
-        say(f"the new ones take the place of those in {made.parent}, which learnt from other guides or a single one")
+        why = "which learnt from other guides or weights, or from a single guide"
+        say(f"the new ones take the place of those in {made.parent}, {why}")
     return False
 
 
