@@ -6,33 +6,56 @@ import os
 from collections.abc import Iterator
 
 import nuke
+from seqlink import FramePath
 
-from . import node, record, scene
+from . import node, scene
 from .trouble import Trouble
 
 
 def of(write: nuke.Node, frame: int) -> Iterator[str]:
-    """One sentence for each of our nodes above a Write that has no result on a frame of its range."""
-    for group in node.all_of_ours():
-        if not group["disable"].value() and str(group["show"].value()) != "plate" and _feeds(group, write):
-            gone = _gone(group, frame)
+    """One sentence for each of our nodes above a Write that gives no result on a frame of its range."""
+    ours = node.all_of_ours()
+    if any(write.fullName().startswith(f"{group.fullName()}.") for group in ours):
+        return  # a solve's own render
+    above = {found.fullName() for found in node.upstream(write)} if ours else set()
+    for group in ours:
+        if not group["disable"].value() and str(group["show"].value()) != "plate" and _stands(group, above):
+            gone = _gone(group, write, frame)
             if gone:
                 yield f"{group.fullName()} has no matte on frame {frame}: {gone}"
 
 
-def _feeds(group: nuke.Group, write: nuke.Node) -> bool:
-    """Whether a node, or a group around it, stands above a Write. Inside a group, what stands around is unknown."""
-    if "." in write.fullName():
-        return not any(write.fullName().startswith(f"{ours.fullName()}.") for ours in node.all_of_ours())
-    return group.fullName().partition(".")[0] in {above.name() for above in node.upstream(write)}
+def _stands(group: nuke.Group, above: set[str]) -> bool:
+    """Whether a node, or a group around it, is among nodes."""
+    name = group.fullName()
+    return any(name == other or name.startswith(f"{other}.") for other in above)
 
 
-def _gone(group: nuke.Group, frame: int) -> str:
-    """The file that is not there; empty when there is one for each view, or none is expected."""
+def _gone(group: nuke.Group, write: nuke.Node, frame: int) -> str:
+    """What the inner Read lacks, since it makes the picture wherever the node's folder is; empty where it lacks nothing
+    that is rendered, or nothing is expected."""
     try:
         if frame not in scene.frame_range(group):
             return ""
-        paths = [record.results(place).path(frame) for place in scene.places(group).values()]
+        read = node.part(group, "MatteResult")
     except Trouble as trouble:
         return str(trouble)
-    return next((path for path in paths if not os.path.exists(path)), "")
+    file = scene.evaluated(read, "file")
+    if not file:
+        return "it was not solved yet"
+    if not int(read["first"].value()) <= frame <= int(read["last"].value()):
+        return "that frame was outside the range when it was solved"
+    return next(filter(None, (_gone_of(view, group, file, frame) for view in _views(group, write))), "")
+
+
+def _gone_of(view: str, group: nuke.Group, file: str, frame: int) -> str:
+    path = FramePath(file.replace("%V", view)).path(frame)
+    if not os.path.exists(path):
+        return path
+    return f"the view {view} was not solved yet" if scene.borrows(group, view, file) else ""
+
+
+def _views(group: nuke.Group, write: nuke.Node) -> list[str]:
+    """The views that a Write renders and that are asked of the node."""
+    asked = scene.asked_views(group)
+    return [view for view in str(write["views"].value()).split() if view in asked]

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -45,8 +46,6 @@ KEYS = (
     "A number that says no kind is of the one that new keys are."
 )
 THIS_FRAME = "Only the frame you look at. Where the plate has to be rendered for the engine, all of the range still is."
-# How far above a node another is looked for, so that a tree of thousands of nodes is not searched.
-_FAR = 200
 CLEAR = "Deletes the results of this node; the engine's cache still has what it needs to bring them back."
 
 # Knobs that results depend on are saved even where they have Nuke's default: a studio may have another (knobDefault).
@@ -118,15 +117,24 @@ def renew(group: nuke.Node) -> None:
 
 
 def upstream(start: nuke.Node | None) -> Iterator[nuke.Node]:
-    """A node and those above it, the nearest first."""
-    waiting: list[nuke.Node | None] = [start]
+    """A node and those above it, the nearest first; out of a group, to what is connected to it."""
+    waiting = deque([start])
     seen: set[str] = set()
-    while waiting and len(seen) < _FAR:
-        found = waiting.pop(0)
+    while waiting:
+        found = waiting.popleft()
         if found is not None and found.fullName() not in seen:
             seen.add(found.fullName())
             yield found
-            waiting.extend(found.input(index) for index in range(found.inputs()))
+            waiting.extend(_above(found))
+
+
+def _above(found: nuke.Node) -> list[nuke.Node | None]:
+    around = found.fullName().rpartition(".")[0]
+    if found.Class() != "Input" or not around:
+        return [found.input(index) for index in range(found.inputs())]
+    with nuke.root():
+        group = nuke.toNode(around)
+    return [group.input(int(found["number"].value()))] if group is not None else []
 
 
 @contextmanager

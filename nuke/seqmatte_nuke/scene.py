@@ -59,11 +59,16 @@ def frame_range(group: nuke.Node) -> FrameRange:
 def views(group: nuke.Node) -> list[str]:
     """The views asked for; every one of the script where none is named. Raises Trouble."""
     there = [str(view) for view in nuke.views()]
-    asked = str(group["view_names"].value()).replace(",", " ").split() or there
+    asked = asked_views(group)
     strange = [view for view in asked if view not in there]
     if strange:
         raise Trouble(f"There is no view {strange[0]!r} in this script; there are {', '.join(there)}.")
     return asked
+
+
+def asked_views(group: nuke.Node) -> list[str]:
+    """The views asked for, whether or not the script has them."""
+    return str(group["view_names"].value()).replace(",", " ").split() or [str(view) for view in nuke.views()]
 
 
 def places(group: nuke.Group) -> dict[str, str]:
@@ -72,11 +77,22 @@ def places(group: nuke.Group) -> dict[str, str]:
     A view that was solved while it was the only one has the node's own, until it is solved again.
     """
     made, folder = places_to_solve(group), node.folder(group)
-    kept = record.read(folder)
-    alone = kept.view or str(nuke.views()[0])
-    if kept.shot and alone in made and not record.exists(made[alone]):
+    alone = _solved_alone(folder)
+    if alone in made and not record.exists(made[alone]):
         made[alone] = folder
     return made
+
+
+def borrows(group: nuke.Group, view: str, file: str) -> bool:
+    """Whether a file of results shows the one view that was solved to another that is asked for too."""
+    alone = _solved_alone(os.path.dirname(os.path.dirname(file)))
+    return "%V" not in file and len(asked_views(group)) > 1 and alone not in ("", view)
+
+
+def _solved_alone(folder: str) -> str:
+    """The view whose results lie in a folder; empty where there are none."""
+    kept = record.read(folder)
+    return (kept.view or str(nuke.views()[0])) if kept.shot else ""
 
 
 def places_to_solve(group: nuke.Group) -> dict[str, str]:
@@ -128,7 +144,7 @@ def _shot(
     if plate is None and with_plate:
         plate = guides.plate(group, frames, folder, view)
     masks = guides.masks(group, guided, folder, view) if guided else ()
-    clean = _evaluated(group, "clean")
+    clean = evaluated(group, "clean")
     return Shot(
         plate or guides.exported(group, folder),
         frames,
@@ -144,7 +160,7 @@ def _shot(
 
 def _weights(group: nuke.Node) -> dict[str, str]:
     try:
-        return named(_evaluated(group, "weights"))
+        return named(evaluated(group, "weights"))
     except ValueError as error:
         raise Trouble(f"Adapted weights: {error}.") from None
 
@@ -165,11 +181,11 @@ def _config(root: nuke.Node) -> str:
         return os.environ["OCIO"]
     chosen = str(root["OCIO_config"].value())
     if chosen == "custom":
-        return _evaluated(root, "customOCIOConfigPath")
+        return evaluated(root, "customOCIOConfigPath")
     shipped = os.path.join(os.path.dirname(nuke.EXE_PATH), "plugins", "OCIOConfigs", "configs", chosen, "config.ocio")
     return shipped if os.path.exists(shipped) else ""
 
 
-def _evaluated(of: nuke.Node, name: str) -> str:
+def evaluated(of: nuke.Node, name: str) -> str:
     """A file knob's text with its expressions evaluated."""
     return str(cast(nuke.File_Knob, of[name]).getEvaluatedValue() or "")

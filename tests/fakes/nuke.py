@@ -199,6 +199,17 @@ def views():
     return list(_views)
 
 
+def addView(name):
+    guard()
+    if name not in _views:
+        _views.append(name)
+
+
+def deleteView(name):
+    guard()
+    _views.remove(name)
+
+
 def executing():
     return state.executing
 
@@ -411,10 +422,6 @@ def shown_file(group, number, view="main"):
     if node["on_error"].value() == "black":
         return None
     raise RuntimeError(f"{node.name()}: {path}: no such file")
-
-
-def add_view(name):
-    _views.append(name)
 
 
 def _new(kind, parent):

@@ -169,6 +169,12 @@ class Script:
         self.press(button)
         self.finish()
 
+    def copy(self):
+        """Copies the node alone, to be pasted from clip.nk."""
+        for node in self.nuke.allNodes():
+            node["selected"].setValue(node is self.node)
+        self.nuke.nodeCopy(str(self.folder / "clip.nk"))
+
     def gate(self, *open_frames):
         """A folder in which each frame, walked from frame 1, waits for its file."""
         folder = self.folder / "gate"

@@ -110,6 +110,9 @@ def a_group_is_a_context_and_has_as_many_inputs_as_input_nodes(nuke, folder):
         inner["number"].setValue(0)
     assert group.setInput(0, above) and group.input(0) == above
     assert inner.fullName() == group.name() + ".plate"
+    with group, nuke.root():
+        assert nuke.toNode(group.name()) == group
+    assert (inner.Class(), int(inner["number"].value())) == ("Input", 0)
     assert group.node("plate") == inner and group.node("nobody") is None
     assert nuke.toNode("nobody") is None
     assert inner not in nuke.allNodes() and inner in nuke.allNodes("Input", recurseGroups=True)
@@ -179,6 +182,21 @@ def a_file_knob_evaluates_the_scripts_folder_and_keeps_the_number(nuke, folder):
     group["folder"].setValue("[file dirname [value root.name]]/x.%04d.exr")
     assert group["folder"].value() == "[file dirname [value root.name]]/x.%04d.exr"
     assert group["folder"].getEvaluatedValue() == folder.replace("\\", "/") + "/x.%04d.exr"
+
+
+@check
+def a_read_and_a_write_tell_of_views(nuke, folder):
+    """The one keeps the mark for a view where its file is evaluated, the other names them in words."""
+    read, write = made(nuke, "Read", file="/a/%V/x.%04d.exr"), made(nuke, "Write")
+    assert read["file"].getEvaluatedValue() == "/a/%V/x.%04d.exr"
+    before = [str(view) for view in nuke.views()]
+    nuke.addView("right")
+    try:
+        assert [str(view) for view in nuke.views()] == [*before, "right"]
+        write["views"].setValue(before[0] + " right")
+        assert write["views"].value().split() == [before[0], "right"]
+    finally:
+        nuke.deleteView("right")
 
 
 @check

@@ -45,12 +45,6 @@ def connected(script, node):
     return node
 
 
-def copied(script):
-    for node in script.nuke.allNodes():
-        node["selected"].setValue(node is script.node)
-    script.nuke.nodeCopy(str(script.folder / "clip.nk"))
-
-
 def test_a_script_saved_as_a_new_version_never_writes_over_the_mattes_of_the_old_one(script, nuke):
     script.solve()
     first, before = save(script, "shots", "ab_010.nk"), digests(script)
@@ -126,7 +120,7 @@ def test_a_node_pasted_into_another_script_of_the_folder_never_writes_into_the_f
     script.solve()
     save(script, "shots", "ab_010.nk")
     shown, before = script.shown(), digests(script)
-    copied(script)
+    script.copy()
     nuke.scriptClear()
     save(script, "shots", "cd_020.nk")
     script.read, script.roto = nuke.createNode("Read", inpanel=False), nuke.createNode("Roto", inpanel=False)
@@ -206,48 +200,10 @@ def test_a_save_into_another_folder_while_a_node_is_solved_says_where_the_frames
     assert all(script.shown().values())
 
 
-def rendered_by_a_write(script, above, *frames):
-    """An artist's Write below a node renders frames; what Nuke prints."""
-    nuke = script.nuke
-    for node in nuke.allNodes():
-        node["selected"].setValue(False)
-    write = nuke.createNode("Write", inpanel=False)
-    for name, value in {
-        "file_type": "exr", "file": str(script.folder / "comp.%04d.exr"), "create_directories": True,
-        "channels": "rgb", "raw": True, "views": "main",
-    }.items():  # fmt: skip
-        write[name].setValue(value)
-    write.setInput(0, above)
-    nuke.printed.clear()
-    nuke.execute(write, nuke.FrameRanges(list(frames)), ["main"])
-    return list(nuke.printed)
-
-
-def test_a_render_that_lacks_a_matte_says_so_in_a_line_that_farms_look_for(script, nuke):
-    script.solve()
-    assert rendered_by_a_write(script, script.node, 1, 2, 12) == []
-    for frame in (2, 12):
-        os.remove(script.results / f"matte/matte.{frame:04d}.exr")
-    script.node["last"].setValue(11)
-    line = f"ERROR: SeqMatte: SeqMatte1 has no matte on frame 2: {script.results / 'matte/matte.0002.exr'}"
-    assert rendered_by_a_write(script, script.node, 1, 2, 12) == [line]
-    dot = nuke.createNode("Dot", inpanel=False)
-    dot.setInput(0, script.node)
-    assert rendered_by_a_write(script, dot, 2) == [line]
-    # Neither of what another branch lacks, nor of what is not looked at, nor of our own Writes' frames.
-    assert rendered_by_a_write(script, script.read, 2) == []
-    script.node["show"].setValue("plate")
-    assert rendered_by_a_write(script, script.node, 2) == []
-    script.node["show"].setValue("result")
-    nuke.printed.clear()
-    script.solve()
-    assert nuke.printed == []
-
-
 def test_a_view_that_is_added_takes_nothing_from_the_one_that_is_solved(script, nuke):
     script.solve()
     before = digests(script)
-    nuke.add_view("right")
+    nuke.addView("right")
     script.press("reload")
     assert digests(script) == before
     assert script.node["status"].value().startswith("partial, 0/12")
@@ -265,7 +221,7 @@ def test_a_view_that_is_added_takes_nothing_from_the_one_that_is_solved(script, 
 def test_of_two_views_only_the_one_that_fails_is_marked(script, nuke):
     from seqmatte_nuke import record
 
-    nuke.add_view("right")
+    nuke.addView("right")
     script.solve()
     render = nuke.hooks.render
 
