@@ -76,7 +76,8 @@ def running(uid: str) -> Job | None:
 
 def begin(job: Job) -> None:
     """Follows a job: in a thread where Nuke has a window, else until it is over."""
-    _jobs[job.uid] = job
+    with _lock:
+        _jobs[job.uid] = job
     if nuke.GUI:
         threading.Thread(target=_follow, args=(job, _in_main_thread), daemon=True, name="seqmatte").start()
     else:
@@ -108,9 +109,9 @@ def worker(job: Job | None = None) -> Worker:
 def stop() -> None:
     """Ends the engine, and cancels what it was doing. The next job starts another."""
     global _worker
-    for job in _jobs.values():
-        job.cancelled = True
     with _lock:
+        for job in _jobs.values():
+            job.cancelled = True
         for engine in (*_leaving, _worker):
             if engine is not None:
                 engine.stop()
@@ -142,8 +143,10 @@ def _follow(job: Job, post: Callable[..., None]) -> None:
     finally:
         job.box = None  # it closes with its last reference; a variable would live on in the error's frames
         job.worker = None
-        _stop_unused()
-        post(_end, job)
+        try:
+            _stop_unused()
+        finally:
+            post(_end, job)
 
 
 def _end(job: Job) -> None:

@@ -146,3 +146,42 @@ def test_a_python_with_nothing_installed_solves_a_node_from_one_packed_folder(py
     assert done.returncode == 0, done.stderr
     assert "[] ready, 12/12 ready" in done.stdout
     assert done.stderr == ""
+
+
+def test_nodes_that_end_while_others_begin_all_come_to_their_end(adapter, nuke):
+    from seqmatte_nuke import session
+    from seqmatte_nuke.session import Job
+
+    def begin(count, kind):
+        for number in range(count):
+            session.begin(Job(f"{kind} {number}", "nothing to do", "render", [], [], print, ended.append))
+        nuke.pump(lambda: len(ended) >= count, seconds=30)
+        ended.clear()
+
+    ended, before = [], sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for turn in range(10):
+            begin(300, turn)
+    finally:
+        sys.setswitchinterval(before)
+
+
+def test_a_node_ends_though_the_engine_that_it_leaves_cannot_be_stopped(script, nuke, monkeypatch):
+    """Another node has begun in the engine of other settings meanwhile, so this one's has nothing more to do."""
+    from seqlink.client import Worker
+    from seqmatte_nuke import session
+    from seqmatte_nuke.session import Job
+
+    gate, ended, whole = script.gate(1, 2), [], Worker.stop
+    script.press("solve")
+    nuke.pump(lambda: (script.results / "matte/matte.0001.exr").exists())
+    monkeypatch.setenv("SEQMATTE_CACHE", str(script.folder / "another cache"))
+    session.begin(Job("another", "nothing to do", "render", [], [], print, ended.append))
+    nuke.pump(lambda: bool(ended))
+    with monkeypatch.context() as broken:
+        broken.setattr(Worker, "stop", lambda worker: [whole(worker), 1 / 0])
+        broken.setattr("threading.excepthook", lambda told: None)
+        script.open_all(gate)
+        script.finish()
+    assert script.node["status"].value().startswith("ready, 12/12")
