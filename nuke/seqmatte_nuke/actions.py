@@ -47,6 +47,7 @@ def tell(message: str) -> None:
 def solve(group: nuke.Group, frames: FrameRange | None = None) -> None:
     """Writes guides and plates, asks the engine for the frames (all of the range if none are named)."""
     _refuse_if_running(group)
+    scene.asked(group)
     owner.claim(group)
     reason = status.writable(node.folder(group))
     if reason:
@@ -100,8 +101,9 @@ def check(group: nuke.Group) -> None:
 def bundle(group: nuke.Group) -> None:
     """Writes an OpenJD job bundle beside the results, for a farm that solves this node."""
     _refuse_if_running(group)
-    owner.claim(group, mattes=False)
+    scene.asked(group)
     written = partial(results.bundled, owner=owner.script(), cache=settings.load().cache)
+    owner.claim(group, mattes=False)
     parts, uid = scene.parts(group), node.uid_of(group)
     session.begin(Job(uid, "SeqMatte: farm job", "status", parts, [{} for _ in parts], results.nothing, written))
 

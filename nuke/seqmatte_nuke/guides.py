@@ -24,28 +24,30 @@ def refuse_if_busy() -> None:
 
 def masks(group: nuke.Group, kinds: dict[int, str], folder: str, view: str) -> tuple[Guide, ...]:
     """Renders the mask input on key frames. The same picture keeps its old file, so that an undo costs nothing."""
-    _refuse_unconnected(group, node.MASK, "mask")
     fresh = FramePath(f"{folder}/guides/new.{node.uid_of(group)}/mask.%04d.exr")
     _render(group, "MatteMaskWrite", fresh, FrameRange(kinds), view)
     made = []
     for frame, kind in kinds.items():
         path = f"{folder}/guides/{kind}.{frame:04d}.{exr_bytes.digest(fresh.path(frame))[:12]}.exr"
-        _keep_or_move(fresh.path(frame), path)
+        if os.path.exists(path):
+            os.remove(fresh.path(frame))
+        else:
+            os.replace(fresh.path(frame), path)
         made.append(Guide(frame, path, kind))
     return tuple(made)
 
 
 def plate(group: nuke.Group, frames: FrameRange, folder: str, view: str) -> FramePath:
     """Renders the plate input. A frame whose picture is the same keeps its old file."""
-    _refuse_unconnected(group, node.PLATE, "plate")
     kept = exported(group, folder)
     fresh = FramePath(f"{folder}/plate/new.{node.uid_of(group)}/plate.%04d.exr")
     _render(group, "MattePlateWrite", fresh, frames, view)
     for frame in frames:
         old, new = kept.path(frame), fresh.path(frame)
-        if os.path.exists(old) and exr_bytes.digest(old) != exr_bytes.digest(new):
-            os.remove(old)
-        _keep_or_move(new, old)
+        if os.path.exists(old) and exr_bytes.digest(old) == exr_bytes.digest(new):
+            os.remove(new)
+        else:
+            os.replace(new, old)  # at once: another job may read it
     return kept
 
 
@@ -90,15 +92,3 @@ def _full_size() -> Iterator[None]:
         yield
     finally:
         proxy.setValue(before)
-
-
-def _refuse_unconnected(group: nuke.Group, index: int, name: str) -> None:
-    if group.input(index) is None:
-        raise Trouble(f"Connect the {name} input of {group.name()}.")
-
-
-def _keep_or_move(fresh: str, place: str) -> None:
-    if os.path.exists(place):
-        os.remove(fresh)
-    else:
-        os.replace(fresh, place)

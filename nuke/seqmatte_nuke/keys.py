@@ -38,7 +38,7 @@ def kinds(group: nuke.Node) -> dict[int, str]:
 
 
 def add(group: nuke.Node, frames: Any) -> None:
-    """Frames become keys of the kind that the node says new ones are; keys that are there stay what they were."""
+    """Frames become keys of the kind that the node says new ones are; other keys stay what they were."""
     _write(group, {**kinds(group), **dict.fromkeys(frames, _new(group))})
 
 

@@ -7,10 +7,11 @@ import contextlib
 import os
 import re
 import shutil
+from glob import escape, glob
 
 import nuke
 
-from . import node, record, scene
+from . import node, record, results, scene
 from .record import Record
 from .trouble import Trouble
 
@@ -23,17 +24,22 @@ def claim(group: nuke.Group, mattes: bool = True) -> None:
     """Before a solve: a folder of its own for a node whose folder is another script's. Raises Trouble.
 
     Wherever its frames will lie, it begins with what lay where they were: guides and plates, so that the cache knows
-    it again, and finished mattes with their record, unless others will make them.
+    it again, and finished mattes with their record, unless others will make them. Those it shows at once: what is asked
+    next may be refused, and the other script may change its own.
     """
     before, uid = scene.places(group), node.uid_of(group)
     if _of_another_script(_held(group)):
-        node.renew(group)
-    for view, place in scene.places_to_solve(group).items():
+        with node.unrecorded():
+            node.renew(group)
+    after = scene.places_to_solve(group)
+    for view, place in after.items():
         if place != before[view]:
             with contextlib.suppress(OSError):  # then it is rendered and computed again
                 _bring(before[view], uid, place, node.uid_of(group))
                 if mattes:
                     _bring_mattes(before[view], place, node.uid_of(group))
+    if mattes and all(map(record.exists, after.values())):
+        results.show(group)
 
 
 def refuse_anothers(group: nuke.Group) -> None:
@@ -46,7 +52,9 @@ def refuse_anothers(group: nuke.Group) -> None:
 def _held(group: nuke.Group) -> Record:
     """What was solved into the node's folder, by whichever view's record tells. Raises Trouble for another node's."""
     places = [node.folder(group), *scene.places(group).values()]
-    kept = next((kept for kept in map(record.read, places) if kept.uid), Record())
+    kept = next((kept for kept in map(record.read, places) if kept.shot), Record())
+    if kept.shot and not kept.uid:
+        kept.owner = _beside(node.uid_of(group))
     if kept.uid not in ("", node.uid_of(group)):
         other = node.by_uid(kept.uid)
         name = other.fullName() if other is not None else f"another node, of {kept.owner or 'an unsaved script'}"
@@ -54,12 +62,23 @@ def _held(group: nuke.Group) -> Record:
     return kept
 
 
+def _beside(uid: str) -> str:
+    """Another script in this one's folder that names a node; empty if none does. The release before wrote no owner into
+    its records, so that one saved under another name cannot be told from the first: the mattes count as the other's."""
+    for path in sorted(glob(os.path.join(escape(os.path.dirname(script())), "*.nk"))):
+        with contextlib.suppress(OSError), open(path, "rb") as file:
+            if not _same(path, script()) and any(uid.encode() in line for line in file):
+                return path
+    return ""
+
+
 def _of_another_script(kept: Record) -> bool:
     """Whether the owner still exists and is not this script: where a project has moved, it is gone."""
-    mine = script()
-    if not kept.owner or kept.owner == mine or not os.path.exists(kept.owner):
-        return False
-    return not (os.path.exists(mine) and os.path.samefile(kept.owner, mine))
+    return os.path.exists(kept.owner) and not _same(kept.owner, script())
+
+
+def _same(one: str, other: str) -> bool:
+    return one == other or (os.path.exists(other) and os.path.samefile(one, other))
 
 
 def _bring(old: str, old_uid: str, new: str, uid: str) -> None:
@@ -69,7 +88,7 @@ def _bring(old: str, old_uid: str, new: str, uid: str) -> None:
     for name, pattern in ours.items():
         for file in os.listdir(f"{old}/{name}") if os.path.isdir(f"{old}/{name}") else ():
             if re.fullmatch(pattern, file):
-                _link_or_copy(f"{old}/{name}/{file}", f"{new}/{name}/{file.replace(old_uid, uid)}")
+                _copy(f"{old}/{name}/{file}", f"{new}/{name}/{file.replace(old_uid, uid)}")
 
 
 def _bring_mattes(old: str, new: str, uid: str) -> None:
@@ -83,10 +102,18 @@ def _bring_mattes(old: str, new: str, uid: str) -> None:
 
 
 def _link_or_copy(file: str, place: str) -> None:
-    """Our files are replaced and never changed, so that two names may share one."""
-    os.makedirs(os.path.dirname(place), exist_ok=True)
+    """Finished mattes are replaced and never changed, so that two names may share one."""
     if not os.path.exists(place):
+        os.makedirs(os.path.dirname(place), exist_ok=True)
         try:
             os.link(file, place)
         except OSError:
-            shutil.copyfile(file, place)
+            _copy(file, place)
+
+
+def _copy(file: str, place: str) -> None:
+    """What a job of the other script may be reading is not touched: a link would change its dates."""
+    if not os.path.exists(place):
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        shutil.copyfile(file, f"{place}.part")
+        os.replace(f"{place}.part", place)

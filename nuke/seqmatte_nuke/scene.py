@@ -35,18 +35,27 @@ def parts(group: nuke.Group, with_plate: bool = True) -> list[Part]:
     with_plate: False takes results where they lie and the plate as it was written last, for questions that may not
     cost a render.
     """
-    guides.refuse_if_busy()
-    frames, guided = frame_range(group), keys.kinds(group)
-    if not guided and group.input(node.MASK) is not None:
-        raise Trouble("No key frames: go to a frame where the mask is good and press `add current`.")
-    outside = FrameRange(guided) - frames
-    if outside:
-        raise Trouble(f"Key frames {outside} lie outside the range {frames}. Remove them or widen the range.")
+    frames, guided = asked(group)
     made = []
     for view, place in (places_to_solve(group) if with_plate else places(group)).items():
         shot = _shot(group, frames, guided, place, view, with_plate)
         made.append(Part(view, place, shot, shot.plate == guides.exported(group, place)))
     return made
+
+
+def asked(group: nuke.Group) -> tuple[FrameRange, dict[int, str]]:
+    """The frames of a job and what is given on which. Raises Trouble for all that can be seen to be wrong by now."""
+    guides.refuse_if_busy()
+    frames, guided, plate, mask = frame_range(group), keys.kinds(group), *map(group.input, (node.PLATE, node.MASK))
+    if plate is None or (guided and mask is None):
+        raise Trouble(f"Connect the {'plate' if plate is None else 'mask'} input of {group.name()}.")
+    if not guided and mask is not None:
+        raise Trouble("No key frames: go to a frame where the mask is good and press `add current`.")
+    outside = FrameRange(guided) - frames
+    if outside:
+        raise Trouble(f"Key frames {outside} lie outside the range {frames}. Remove them or widen the range.")
+    _weights(group)
+    return frames, guided
 
 
 def frame_range(group: nuke.Node) -> FrameRange:

@@ -1,12 +1,15 @@
 """Whose results lie in a folder, and where a node looks for them when its script is copied, moved or given views."""
 
 import hashlib
+import json
 import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from shots import write_tiny_shot
 
 ALL = list(range(1, 13))
 
@@ -101,6 +104,110 @@ def test_a_frame_that_is_corrected_in_a_new_version_leaves_the_others_as_they_we
     nuke.scriptOpen(first)
     script.node = nuke.toNode("SeqMatte1")
     assert digests(script) == before and script.node["status"].value().startswith("ready, 12/12")
+
+
+def stamps(folder):
+    """What another job sees of files that it reads, by name; a change of a name's file is one of its inode."""
+    found = {str(path): path.stat() for path in folder.rglob("*.exr")}
+    return {name: (one.st_ino, one.st_nlink, one.st_mtime_ns, one.st_ctime_ns) for name, one in found.items()}
+
+
+def test_a_new_version_touches_no_plate_or_guide_that_a_job_of_the_old_one_may_read(script, nuke):
+    graded(script)
+    script.solve()
+    save(script, "shots", "ab_010.nk")
+    first = script.results
+    before = [stamps(first / place) for place in ("plate", "guides")]
+    save(script, "shots", "ab_010_v2.nk")
+    script.solve()
+    assert script.results != first and not list(script.results.rglob("*.part"))
+    assert [stamps(first / place) for place in ("plate", "guides")] == before
+
+
+def test_a_plate_that_is_rendered_anew_is_never_missing_while_it_is_replaced(script, nuke, monkeypatch):
+    graded(script)
+    script.solve()
+    before, removed, remove = stamps(script.results / "plate"), [], os.remove
+    monkeypatch.setattr(os, "remove", lambda path: [removed.append(path), remove(path)])
+    script.tiny = write_tiny_shot(script.folder / "another", seed=5)
+    script.solve()
+    after = stamps(script.results / "plate")
+    assert after.keys() == before.keys() and all(after[name] != before[name] for name in before)
+    assert not before.keys() & set(removed)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (lambda s: s.node["keys"].setValue(""), "No key frames"),
+        (lambda s: s.node["keys"].setValue("40"), "lie outside the range"),
+        (lambda s: s.node["last"].setValue(-1), "runs backwards"),
+        (lambda s: s.node.setInput(0, None), "Connect the plate"),
+        (lambda s: s.node.setInput(1, None), "Connect the mask"),
+        (lambda s: s.node["weights"].setValue("/no/such/file"), "Adapted weights"),
+    ],
+    ids=["keys", "outside", "range", "plate", "mask", "weights"],
+)
+@pytest.mark.parametrize("button", ["solve", "bundle"])
+def test_a_solve_that_is_refused_leaves_the_node_of_a_new_version_as_it_was(script, nuke, asked, said, button):
+    script.solve()
+    save(script, "shots", "ab_010.nk")
+    save(script, "shots", "ab_010_v2.nk")
+    asked(script)
+    before = [script.node[name].value() for name in ("folder", "seqmatte_uid", "status")]
+    script.press(button)
+    assert len(nuke.told) == 1 and said in nuke.told[0]
+    assert [script.node[name].value() for name in ("folder", "seqmatte_uid", "status")] == before
+
+
+def test_a_new_version_whose_render_for_the_engine_is_stopped_shows_mattes_of_its_own(script, nuke):
+    script.solve()
+    save(script, "shots", "ab_010.nk")
+    save(script, "shots", "ab_010_v2.nk")
+    before, first, render = digests(script), str(script.results), nuke.hooks.render
+
+    def escaped(write, frame, view, path):
+        raise nuke.CancelledError("Cancelled")
+
+    nuke.hooks.render = escaped
+    nuke.state.undos.clear()
+    script.press("solve")
+    assert len(nuke.told) == 1 and "Nuke stopped" in nuke.told[0] and nuke.state.undos == []
+    assert digests(script) == before and not any(file.startswith(first) for file in script.shown().values())
+    nuke.hooks.render = render
+    script.solve()
+    assert digests(script) == before and script.node["status"].value().startswith("ready, 12/12")
+
+
+def without_owner(script):
+    """What the release before wrote."""
+    path = script.results / "record.json"
+    kept = json.loads(path.read_text())
+    path.write_text(json.dumps({name: kept[name] for name in kept if name not in ("owner", "uid", "view")}))
+
+
+def test_a_version_of_a_script_that_the_release_before_solved_leaves_the_old_ones_mattes_alone(script, nuke):
+    script.solve()
+    first, before = save(script, "shots", "ab_010.nk"), digests(script)
+    save(script, "shots", "ab_010_v2.nk")
+    without_owner(script)
+    move_masks(script)
+    script.press("clear")
+    assert nuke.told == [f"These are the mattes of {first}. Press Solve, and SeqMatte1 gets its own."]
+    script.solve()
+    assert set(digests(script).values()).isdisjoint(before.values())
+    nuke.scriptOpen(first)
+    script.node = nuke.toNode("SeqMatte1")
+    assert digests(script) == before
+
+
+def test_a_script_of_the_release_before_that_no_other_shares_a_node_with_goes_on_in_its_folder(script, nuke):
+    script.solve()
+    without_owner(script)
+    (script.folder / "shots/cd_020.nk").write_text("another")
+    folder = script.node["folder"].value()
+    script.solve()
+    assert script.node["folder"].value() == folder and nuke.told == []
 
 
 def test_a_farm_job_of_a_new_version_gets_a_folder_of_its_own(script):
