@@ -23,7 +23,10 @@ def named(path: str) -> dict[str, str]:
         with open(beside, encoding="utf-8") as stream:
             card = json.load(stream)
     except (OSError, ValueError):
-        raise ValueError(f"{place} has no readable card, {os.path.basename(beside)}, beside it") from None
+        raise ValueError(
+            f"{place} has no readable card, {os.path.basename(beside)}, beside it, so its network has to be named: "
+            "write NETWORK=FILE on the command line; in Nuke or Blender choose the folder that seqmatte train wrote"
+        ) from None
     network = str(card.get("network") or card.get("name") or "") if isinstance(card, dict) else ""
     if not network:
         raise ValueError(f"{beside} does not say which network the weights are for")

@@ -29,6 +29,14 @@ def test_weights_whose_card_names_no_network_are_refused(card, said, tmp_path):
         named(str(written(tmp_path / "adapted", card)))
 
 
+def test_a_file_of_weights_alone_is_refused_with_how_to_name_its_network(tmp_path):
+    (tmp_path / "found.pth").write_bytes(b"")
+    with pytest.raises(
+        ValueError, match=r"found\.json.*NETWORK=FILE on the.* choose the folder that seqmatte train"
+    ):
+        named(str(tmp_path / "found.pth"))
+
+
 def test_weights_that_are_not_there_are_refused_with_what_to_name(tmp_path):
     with pytest.raises(ValueError, match="name the folder that seqmatte train wrote"):
         named(str(tmp_path / "none"))
