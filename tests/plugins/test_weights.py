@@ -31,9 +31,7 @@ def test_weights_whose_card_names_no_network_are_refused(card, said, tmp_path):
 
 def test_a_file_of_weights_alone_is_refused_with_how_to_name_its_network(tmp_path):
     (tmp_path / "found.pth").write_bytes(b"")
-    with pytest.raises(
-        ValueError, match=r"found\.json.*NETWORK=FILE on the.* choose the folder that seqmatte train"
-    ):
+    with pytest.raises(ValueError, match=r"found\.json.*NETWORK=FILE on the.* choose the folder that seqmatte train"):
         named(str(tmp_path / "found.pth"))
 
 
