@@ -200,6 +200,7 @@ def _awaited(job: Job, call: Call) -> Iterator[None]:
                     yield
                     given_way = time.monotonic()
             if call.done:
+                job.again = job.again and call.error is not None  # not where it was answered before the end
                 return
             if job.cancelled and not asked_to_stop:
                 call.cancel()

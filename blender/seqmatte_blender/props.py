@@ -60,7 +60,7 @@ class SeqMatteSettings(bpy.types.PropertyGroup):
     clean: PointerProperty(
         name="Clean Plate",
         type=bpy.types.Image,
-        description="The same view without the subject: a truer foreground where the matte is good. "
+        description="The same view without the subject: truer soft edges and foreground, as far as it fits the plate. "
         "Background Matting needs it",
     )
     weights: StringProperty(

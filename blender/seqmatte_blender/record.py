@@ -69,7 +69,7 @@ def seen_from(folder: str, blend: str) -> str:
 
 def is_anothers(record: Record, folder: str, blend: str) -> bool:
     """Whether a folder's results belong to another .blend, one that is still there."""
-    owner = os.path.join(folder, record.owner)
+    owner = os.path.normpath(os.path.join(folder, record.owner))  # as `seen_from` has it, where a link may lead away
     return bool(record.owner) and os.path.isfile(owner) and os.path.realpath(owner) != os.path.realpath(blend)
 
 

@@ -10,6 +10,8 @@ from seqmatte.foreground import least_light
 if TYPE_CHECKING:
     from torch import Tensor
 
+# Alpha up to which nothing stands before the set: a network's never is quite 0.
+_BARE = 1 / 255
 # Relative difference at which a clean plate is believed to a third.
 _CLEAN_OFF = 0.1
 # Plate and clean plate differ by grain alone up to so many times what they differ by where nothing stands before the
@@ -21,24 +23,28 @@ _TELLING, _CLEARING = 30.0, 16.0
 
 @dataclass(frozen=True)
 class CleanPlate:
-    """light: 3 x H x W, the set without the subject, scene-linear as the plate. belief in it: 1 x H x W, 0..1."""
+    """light: 3 x H x W, the set without the subject, scene-linear as the plate. belief in it: 1 x H x W, 0..1.
+
+    judged: 1 x H x W, whether there is anything near by to judge it by.
+    """
 
     light: Tensor
     belief: Tensor
+    judged: Tensor
 
     @staticmethod
     def beside(plate: Tensor, alpha: Tensor, clean: Tensor) -> CleanPlate:
         """Believed as far as it agrees with the plate where alpha is 0 near by: a clean plate shot a little brighter
         or from beside would tint the edge."""
-        return CleanPlate(clean, _agreement(plate, alpha, clean))
+        return CleanPlate(clean, *_agreement(plate, alpha, clean))
 
     def trusted(self, share: float) -> CleanPlate:
-        return CleanPlate(self.light, share * self.belief)
+        return CleanPlate(self.light, share * self.belief, self.judged)
 
     def trust_beside(self, alpha: Tensor) -> float:
-        """How far it is believed about the subject's soft edges, 0..1; 1 where there are none."""
-        soft = (alpha > 0) & (alpha < 1)
-        return float(self.belief[0][soft].mean()) if soft.any() else 1.0
+        """How far it is believed about the subject's soft edges, 0..1; 1 where it can be judged by none."""
+        beside = (alpha > 0) & (alpha < 1) & self.judged[0]
+        return float(self.belief[0][beside].mean()) if beside.any() else 1.0
 
 
 def alpha_with_clean_plate(plate: Tensor, alpha: Tensor, foreground: Tensor, clean: CleanPlate) -> Tensor:
@@ -53,13 +59,13 @@ def alpha_with_clean_plate(plate: Tensor, alpha: Tensor, foreground: Tensor, cle
 
     believed, off, room = clean.belief[0], plate - clean.light, foreground - clean.light
     apart = room.square().sum(0)
-    grain = _grain(plate, clean.light, (alpha <= 0) & (believed > 0.3 * believed.max())).square()
+    grain = _grain(plate, clean.light, (alpha <= _BARE) & (believed > 0.3 * believed.max())).square()
     told = ((off * room).sum(0) / apart.clamp_min(1e-20)).clamp(0, 1)
     soft = (alpha > 0) & (alpha < 1)
-    found = torch.where(soft, torch.lerp(alpha, told, believed * apart / (apart + _TELLING * grain)), alpha)
+    found = torch.lerp(alpha, told, believed * apart / (apart + _TELLING * grain))
     looks = F.avg_pool2d(off.square().sum(0).sqrt()[None], 3, 1, 1, count_include_pad=False)[0]
     same = torch.exp(-looks.square() / grain) * believed * apart / (apart + _CLEARING * grain)
-    return found * (1 - same)
+    return torch.where(soft, found * (1 - same), alpha)
 
 
 def _grain(plate: Tensor, clean: Tensor, bare: Tensor) -> Tensor:
@@ -88,18 +94,19 @@ def with_clean_plate(
     return foreground, background
 
 
-def _agreement(plate: Tensor, alpha: Tensor, clean: Tensor) -> Tensor:
-    """1 x H x W, 0..1: how alike plate and clean plate are where alpha is 0, within about 30 pixels."""
+def _agreement(plate: Tensor, alpha: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """1 x H x W, 0..1: how alike plate and clean plate are where alpha is 0, within about 30 pixels; and whether it is
+    so anywhere there."""
     import torch
     import torch.nn.functional as F
 
     def near(x: Tensor, reach: int) -> Tensor:
         return F.avg_pool2d(x[None], 2 * reach + 1, 1, reach, count_include_pad=False)[0]
 
-    bare = (alpha <= 0).to(plate.dtype)[None]
+    bare = (alpha <= _BARE).to(plate.dtype)[None]
     # Means of a few pixels, so that grain does not count as a difference.
     off = near((plate - clean) * bare, 2).abs().mean(0, keepdim=True)
     level = near(clean.abs().mean(0, keepdim=True) * bare, 2) + 0.02 * near(bare, 2)
     small = [F.avg_pool2d(x[None], 4, ceil_mode=True)[0] for x in (off, level)]
     off, level = (F.interpolate(near(x, 7)[None], alpha.shape, mode="nearest")[0] for x in small)
-    return torch.exp(-((off / (_CLEAN_OFF * level).clamp_min(1e-9)) ** 2)) * (level > 0)
+    return torch.exp(-((off / (_CLEAN_OFF * level).clamp_min(1e-9)) ** 2)) * (level > 0), level > 0

@@ -27,7 +27,7 @@ class Read:
     frame; past the ends the end frame repeats. space (plate and clean only): "scene" is scene-linear light in
     the primaries that results are delivered in, unclipped; "encoded" is linear Rec.709 through the shot's invertible
     network encoding, about 0..1 (see encoding.py). optional: a recipe in which nobody makes the layer goes without, and
-    the method then has no such read.
+    the method then has no such read; of a guide, that it is looked at where there is one and none is needed.
     """
 
     layer: str

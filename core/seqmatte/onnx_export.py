@@ -67,11 +67,12 @@ def exporter() -> str:
     A graph of other code gives other numbers, if only in the last bits, and keys must tell. Not what writes it down:
     a farm that has the graphs need not have that.
     """
-    files = [Path(__file__), *sorted((Path(__file__).parent / "networks").glob("*.py"))]
     try:
-        return digest(_version("torch"), *(path.read_text(encoding="utf-8") for path in files))
-    except OSError:  # a package without its sources
-        return digest(_version("torch"), _version("seqmatte"))
+        files = sorted((Path(__file__).parent / "networks").glob("*.py"))
+        written = [path.read_text(encoding="utf-8") for path in (Path(__file__), *files)] if files else []
+    except OSError:
+        written = []
+    return digest(_version("torch"), *(written or [_version("seqmatte")]))  # a package may come without its sources
 
 
 def _sha256(path: Path) -> bytes:

@@ -107,7 +107,8 @@ class Plan:
 
     def needs_guide(self) -> bool:
         """Whether any method starts from the artist's guides."""
-        return any(read.layer == "guide" for method in self.methods.values() for read in method.reads)
+        reads = (read for method in self.methods.values() for read in method.reads)
+        return any(read.layer == "guide" and not read.optional for read in reads)
 
     def order(self, frames: Iterable[int]) -> list[int]:
         """Frames in the order in which the recipe's first walk meets them."""

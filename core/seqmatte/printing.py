@@ -21,10 +21,12 @@ class Stream:
         self.lost: OSError | None = None
 
     def write(self, text: str) -> int:
-        coding = getattr(self._stream, "encoding", None) or "utf-8"
-        # A name that the stream's letters cannot spell ends no job either.
-        spelt = text.encode(coding, "backslashreplace").decode(coding)
-        self._try(lambda: self._stream.write(spelt))
+        try:
+            self._try(lambda: self._stream.write(text))
+        except UnicodeEncodeError:
+            # A name that the stream's letters cannot spell ends no job either.
+            spelt = text.encode(self._stream.encoding, "backslashreplace").decode(self._stream.encoding)
+            self._try(lambda: self._stream.write(spelt))
         return len(text)
 
     def flush(self) -> None:

@@ -33,7 +33,7 @@ SHOWS = ["result", "plate and alpha", "check", "plate"]
 KINDS = ["mask", "trimap", "alpha"]
 COLOUR = 0x4A7D5BFF
 CLEAN = (
-    "The same view without the subject, in the working space: a truer foreground where the matte is good. "
+    "The same view without the subject, in the working space: truer soft edges and foreground, as far as it fits. "
     "Background Matting needs it."
 )
 WEIGHTS = (

@@ -294,5 +294,6 @@ def test_weights_may_be_named_by_the_folder_that_train_wrote(guided, tmp_path, c
     assert shot_file.read(tmp_path / "shot.json").weights == {"hstsg-compact": found}
     assert run(*words, f"hstsg-compact={tmp_path / 'adapted'}") == 0
     assert shot_file.read(tmp_path / "shot.json").weights == {"hstsg-compact": found}
+    assert run(*words, "hstsg-compact=") == run(*words, f"={found}") == ShotError.code
     assert run(*words, tmp_path / "nowhere") == WeightsError.code
     assert f"there are no weights at {tmp_path / 'nowhere'}; name the folder" in capsys.readouterr().err

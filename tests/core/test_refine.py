@@ -172,6 +172,24 @@ def test_a_clean_plate_that_is_not_of_this_set_leaves_alpha_as_it_is(how):
     assert np.abs(made["A"] - wide).max() < 0.02
 
 
+def test_a_solid_subject_that_looks_like_the_set_stays_solid():
+    scene = blob(100, 140)
+    random = np.random.default_rng(4)
+    clean = np.full_like(scene.plate, 0.2)
+    subject = clean + 0.01 + 0.005 * random.standard_normal(clean.shape).astype(np.float32)
+    scene.plate[:] = clean + scene.alpha[..., None] * (subject - clean)
+    made = refined(scene, clean=clean)
+    solid = scene.alpha == 1
+    assert (made["A"][solid] == 1).all()
+    assert made.take("R", "G", "B")[solid].tobytes() == scene.plate[solid].tobytes()
+
+
+def test_a_right_clean_plate_is_not_doubted_where_no_alpha_is_quite_0_or_nothing_tells():
+    scene, clean, _ = striped()
+    for alpha in (np.maximum(scene.alpha, 1e-3), np.full_like(scene.alpha, 0.5)):
+        assert refined(scene, alpha, clean=clean).facts["clean"] > 0.5
+
+
 def test_a_clean_plate_that_is_not_of_this_set_is_told_of(tmp_path):
     tiny = write_tiny_shot(tmp_path / "shot", count=2)
     for name, gain in (("right", 1), ("wrong", 3)):

@@ -182,10 +182,13 @@ def _placed(config: str) -> str:
 def _weights(text: str) -> dict[str, str]:
     """NAME=FILE, or a file or folder whose card says the name. Raises WeightsError."""
     name, told, path = text.partition("=")
-    if told and not os.path.isdir(path) and not os.path.exists(text):
-        return {name: os.path.abspath(path)}
+    named = told and not os.path.exists(text)
+    if named:
+        name, path = _pair(text, "--weights")
+        if not os.path.isdir(path):
+            return {name: os.path.abspath(path)}
     try:
-        found = weights.named(text if os.path.exists(text) or not told else path)
+        found = weights.named(path if named else text)
     except ValueError as error:
         raise WeightsError(str(error), field="weights") from None
-    return found if not told or os.path.exists(text) else {name: next(iter(found.values()))}
+    return {name: next(iter(found.values()))} if named else found

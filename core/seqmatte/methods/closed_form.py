@@ -70,7 +70,7 @@ class ClosedForm(OnDevice):
     """
 
     name: ClassVar[str] = "closed_form"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     Params: ClassVar[type] = ClosedFormParams
 
     makes = "alpha"

@@ -77,10 +77,16 @@ class Refine(OnDevice):
     """
 
     name: ClassVar[str] = "refine"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     Params: ClassVar[type] = RefineParams
     makes = "matte"
-    reads = (Read("plate", space="scene"), Read("plate", space="encoded"), Read("alpha"), Read("clean"), Read("guide"))
+    reads = (
+        Read("plate", space="scene"),
+        Read("plate", space="encoded"),
+        Read("alpha"),
+        Read("clean"),
+        Read("guide", optional=True),
+    )
     reach = PerFrame()
 
     def __init__(self, params: RefineParams) -> None:

@@ -58,7 +58,7 @@ class Refiner(Networked):
     """
 
     name: ClassVar[str] = "refiner"
-    version: ClassVar[int] = 14
+    version: ClassVar[int] = 15
     network: ClassVar[str] = "refiner"
     Params: ClassVar[type] = RefinerParams
 
