@@ -147,3 +147,17 @@ def test_the_root_of_the_blends_folder_can_be_the_folder_of_results(comp: rig.Co
     assert folder(comp.matte) == comp.folder
     comp.solve()
     assert folder(comp.matte) == comp.folder and len(comp.digests()) == 5
+
+
+def test_a_copied_file_is_told_apart_where_the_results_lie_behind_a_link(tmp_path: Path):
+    record = rig.part("record")
+    disk, project = tmp_path / "large disk" / "results", tmp_path / "project"
+    disk.mkdir(parents=True)
+    project.mkdir()
+    (project / "seqmatte").symlink_to(disk)
+    first, copied, results = project / "a.blend", project / "b.blend", str(project / "seqmatte")
+    for file in (first, copied):
+        file.write_bytes(b"")
+    kept = record.Record(uid="1", owner=record.seen_from(results, str(first)))
+    assert record.is_anothers(kept, results, str(copied))
+    assert not record.is_anothers(kept, results, str(first))
