@@ -1,7 +1,7 @@
 """How sure a matte is: of each pixel, one less the error of alpha to be expected there; of a frame, one number.
 
 What tells of an error is a soft alpha, another opinion that differs, and a guess that was doubted before. Their weights
-were fitted to 36 clips with exact truth, each clip's judged by what the others gave.
+are one set for all methods, near to what fitted closed form's and the refiner's errors on 36 clips with exact truth.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def alone(alpha: Plane) -> Plane:
 def of_frame(alpha: float, sure: float) -> float:
     """A frame's number, 0..1, from the means of alpha and of confidence in it.
 
-    One less the share of the matte that is likely wrong.
+    One less about the share of the matte that is likely wrong, of a subject that is as much larger as `_BESIDE` says.
     """
     doubt = 1 - sure
     return 1 - doubt / (alpha + doubt + _BESIDE)
