@@ -199,10 +199,12 @@ def _facts_of(spec: Any) -> dict[str, float | int | str]:
 
 
 def _attributes(spec: Any) -> Iterator[tuple[str, str, Any]]:
-    """(name, type, value) of all metadata."""
+    """(name, type, value) of all metadata; double numbers and matrices as float ones, since no others are written."""
     for attribute in spec.extra_attribs:
-        value = attribute.value
-        yield plain_text(attribute.name), str(attribute.type), plain_text(value) if isinstance(value, str) else value
+        kind, value = attribute.type, attribute.value
+        if kind.basetype == oiio.BASETYPE.DOUBLE:
+            kind = oiio.TypeDesc(oiio.BASETYPE.FLOAT, kind.aggregate, kind.vecsemantics, kind.arraylen)
+        yield plain_text(attribute.name), str(kind), plain_text(value) if isinstance(value, str) else value
 
 
 def _stored_fact(value: float | int | str) -> float | int | str:
@@ -221,11 +223,23 @@ def _write_file(temporary: str, target: str, layer: Layer, half: Collection[str]
     out: Any = oiio.ImageOutput.create("openexr")
     written = out.open(temporary, spec) and out.write_image(layer.pixels)
     said = said_by(out)
-    # After a full disk close() says True all the same; only write_image's word counts.
     closed = out.close()
-    if not (written and closed):
-        raise OutputError(why_unwritten(target, layer.pixels.nbytes, said or said_by(out)), path=target)
+    said = said or said_by(out)
+    # Both say True where the disk fills up at the very end: what is on it counts.
+    if not (written and closed and _is_whole_file(temporary)):
+        raise OutputError(why_unwritten(target, layer.pixels.nbytes, said.replace(temporary, "it")), path=target)
     _refuse_other_compression(temporary, target, compression)
+
+
+def _is_whole_file(path: str) -> bool:
+    """Whether the last line, which is written last, can be read."""
+    try:
+        with opened(path) as source:
+            spec = source.spec()
+            last = spec.y + spec.height - 1
+            return source.read_scanlines(0, 0, last, last + 1, 0, 0, 1, oiio.FLOAT) is not None
+    except PlateError:
+        return False
 
 
 def _spec_for(layer: Layer, half: Collection[str], compression: str) -> Any:

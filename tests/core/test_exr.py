@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 
@@ -190,6 +191,29 @@ def test_the_part_that_has_the_channels_is_read_from_a_multi_part_file(tmp_path)
     assert (exr.read(path, ["matte.A"]).pixels == np.float32(0.3)).all()
 
 
+def with_attributes(path, *attributes):
+    """Puts attributes into the header of an EXR of one chunk. Each: name, type, bytes."""
+    added = b"".join(b"%s\0%s\0%s%s" % (n, kind, struct.pack("<i", len(value)), value) for n, kind, value in attributes)
+    content, end = path.read_bytes(), 8
+    while content[end]:
+        size_at = content.index(b"\0", content.index(b"\0", end) + 1) + 1
+        end = size_at + 4 + struct.unpack_from("<i", content, size_at)[0]
+    (chunk,) = struct.unpack_from("<Q", content, end + 1)
+    path.write_bytes(content[:end] + added + b"\0" + struct.pack("<Q", chunk + len(added)) + content[end + 9 :])
+
+
+def test_double_numbers_and_matrices_of_a_camera_are_kept_as_floats(tmp_path):
+    matrix = tuple(i / 4 for i in range(16))
+    exr.write(tmp_path / "a.exr", layer_of("A"))
+    camera = (b"worldToNDC", b"m44d", struct.pack("<16d", *matrix)), (b"focal", b"double", struct.pack("<d", 34.7))
+    with_attributes(tmp_path / "a.exr", *camera, (b"centre", b"v2d", struct.pack("<2d", 0.5, -2)))
+    exr.write(tmp_path / "b.exr", exr.read(tmp_path / "a.exr"))
+    kept = exr.read_header(tmp_path / "b.exr").attributes
+    assert ("matrix", matrix) == kept["worldToNDC"]
+    assert ("float", float(np.float32(34.7))) == kept["focal"]
+    assert (0.5, -2.0) == kept["centre"][1]
+
+
 def write_with_whole_numbers(path, pixels, *names):
     """Channels of whole numbers (uint) but for R, which is half."""
     spec = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], len(names), oiio.UINT)
@@ -247,6 +271,35 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one_and_no_temporary(tmp_
     assert str(path) in said
     assert before == path.read_bytes()
     assert ["a.exr"] == os.listdir(tmp_path)
+
+
+FULL_AT_THE_END = """
+import os, resource, signal, sys
+import numpy as np
+from seqmatte import exr
+from seqmatte.errors import OutputError
+from seqmatte.layer import Layer
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+side, lost = int(sys.argv[2]), int(sys.argv[3])
+layer = Layer(np.random.default_rng(0).random((side, side, 1), np.float32), ("A",))
+exr.write(sys.argv[1] + ".whole", layer)
+size = os.path.getsize(sys.argv[1] + ".whole") - lost
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+try:
+    exr.write(sys.argv[1], layer)
+except OutputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(("side", "lost"), [(48, 1), (48, 200), (200, 1), (4, 1), (4, 400)])
+def test_a_disk_that_is_full_at_the_last_bytes_leaves_no_cut_file(tmp_path, side, lost):
+    path = tmp_path / "a.exr"
+    command = [sys.executable, "-c", FULL_AT_THE_END, str(path), str(side), str(lost)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, env=source_environment()).stdout
+    assert "cannot write" in said
+    assert "tmp.exr" not in said
+    assert ["a.exr.whole"] == os.listdir(tmp_path)
 
 
 UNPRIVILEGED = """
