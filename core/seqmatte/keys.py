@@ -9,6 +9,7 @@ import os
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from seqmatte.errors import PlateError
@@ -16,6 +17,9 @@ from seqmatte.file_stamp import Stamp, stamp_of, written_since
 
 # A file younger than this when it was hashed may change again within its timestamp's granularity.
 SETTLED_SECONDS = 2.0
+
+# How long another process may hold the memory of digests.
+PATIENCE_SECONDS = 5.0
 
 
 def digest(*parts: object) -> str:
@@ -35,8 +39,8 @@ def home() -> Path:
 class FileDigests:
     """The sha256 of files, remembered by path and stamp.
 
-    The memory is a local database per machine; where it cannot be written, digests are remembered in the process
-    only. Thread-safe.
+    The memory is a local database per machine; where it cannot be read or written, or is held by another process,
+    digests are remembered in the process only. Thread-safe.
     """
 
     def __init__(self, database: Path | None = None) -> None:
@@ -66,7 +70,7 @@ class FileDigests:
         with self._lock:
             if real in self._seen or self._database is None:
                 return self._seen.get(real)
-            with contextlib.suppress(sqlite3.Error):
+            with self._given_up_on_error():
                 query = "select size, time, changed, inode, read_at, digest from stamped where path = ?"
                 row = self._database.execute(query, (real,)).fetchone()
                 if row:
@@ -77,9 +81,17 @@ class FileDigests:
         with self._lock:
             self._seen[real] = (stamp, read_at, made)
             if self._database is not None:
-                with contextlib.suppress(sqlite3.Error):
+                with self._given_up_on_error():
                     row = (real, *stamp, read_at, made)
                     self._database.execute("insert or replace into stamped values (?, ?, ?, ?, ?, ?, ?)", row)
+
+    @contextlib.contextmanager
+    def _given_up_on_error(self) -> Iterator[None]:
+        """A database that is damaged, or locked by a computer that died, must not be waited for file by file."""
+        try:
+            yield
+        except sqlite3.Error:
+            self._database = None
 
     @staticmethod
     def _opened(path: Path) -> sqlite3.Connection | None:
@@ -89,7 +101,7 @@ class FileDigests:
         )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+            database = sqlite3.connect(path, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False)
             database.execute("pragma journal_mode = wal")
             database.execute("pragma synchronous = off")
             database.execute(table)
