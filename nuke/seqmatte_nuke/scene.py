@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import cast
 
 import nuke
-from seqlink import Colour, FramePath, FrameRange, Shot
+from seqlink import FramePath, FrameRange, Shot
 from seqlink.weights import named
 
-from . import exr_bytes, guides, keys, knobs, node, record
+from . import exr_bytes, guides, keys, knobs, node, record, working_space
 from .trouble import Trouble
 
-# What Nuke's own colour management works in.
-NUKE_WORKING_SPACE = "lin_rec709"
-_LINEAR = ("linear", "scene_linear", "scene-linear")
 _PASS_THROUGH = ("Dot", "NoOp")
+_NO_FRAMES = FrameRange()
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,8 @@ def asked(group: nuke.Group) -> tuple[FrameRange, dict[int, str]]:
     if outside:
         raise Trouble(f"Key frames {outside} lie outside the range {frames}. Remove them or widen the range.")
     _weights(group)
+    _clean(group, "")
+    working_space.colour()
     return frames, guided
 
 
@@ -116,16 +116,8 @@ def result_text(group: nuke.Group) -> str:
     return f"{str(group['folder'].value()).rstrip('/')}{views_part}/{record.RESULT}"
 
 
-def colour() -> Colour:
-    """The working space of the script, which is what raw EXRs hold."""
-    root = nuke.root()
-    if str(root["colorManagement"].value()) != "OCIO":
-        return Colour(space=NUKE_WORKING_SPACE)
-    return Colour(config=_config(root), space=str(root["workingSpaceLUT"].value()))
-
-
-def direct_plate(above: nuke.Node | None) -> FramePath | None:
-    """The plate's own files, where the plate input is a Read that changes nothing; else None.
+def direct_plate(above: nuke.Node | None, frames: FrameRange = _NO_FRAMES) -> FramePath | None:
+    """The plate's own files, where the plate input is a Read that changes nothing on these frames; else None.
 
     Nothing may stand between but dots; the file must be an EXR with numbers of the working space, read as it is.
     """
@@ -134,32 +126,40 @@ def direct_plate(above: nuke.Node | None) -> FramePath | None:
     if above is None or above.Class() != "Read" or above["disable"].value():
         return None
     as_it_is = {"frame": "", "frame_mode": "expression", "premultiplied": False}
-    if any(above[name].value() != value for name, value in as_it_is.items()) or not _reads_working_space(above):
+    if any(above[name].value() != value for name, value in as_it_is.items()) or not working_space.held_by(above):
         return None
     written = str(above["file"].value())
     if not written.lower().endswith(".exr") or any(mark in written for mark in ("[", "%V", "%v")):
         return None
     pattern = FramePath(written)
-    return pattern if pattern.is_sequence and os.path.isabs(written) else None
+    ours = pattern.is_sequence and os.path.isabs(written) and _shows_its_files(above, pattern, frames)
+    return pattern if ours else None
+
+
+def _shows_its_files(read: nuke.Node, pattern: FramePath, frames: FrameRange) -> bool:
+    """Beyond its range a Read may hold or be black, and so it may where a file is missing, but for an error."""
+    there = FrameRange(range(int(read["first"].value()), int(read["last"].value()) + 1))
+    if str(read["on_error"].value()) != "error":
+        there = there & pattern.frames()
+    return not frames - there
 
 
 def _shot(
     group: nuke.Group, frames: FrameRange, guided: dict[int, str], folder: str, view: str, with_plate: bool
 ) -> Shot:
-    plate = direct_plate(group.input(node.PLATE))
+    plate = direct_plate(group.input(node.PLATE), frames)
     views = nuke.views()
     if plate is not None and len(views) > 1 and exr_bytes.holds_views(plate.path(frames[0]), views):
         plate = None  # the engine would read the first view's picture for all
     if plate is None and with_plate:
         plate = guides.plate(group, frames, folder, view)
     masks = guides.masks(group, guided, folder, view) if guided else ()
-    clean = evaluated(group, "clean")
     return Shot(
         plate or guides.exported(group, folder),
         frames,
         masks,
-        clean=FramePath(clean) if clean else None,
-        colour=colour(),
+        clean=_clean(group, view),
+        colour=working_space.colour(),
         recipe=str(group["recipe"].value()),
         params=knobs.values(group, knobs.document()),
         out=record.results(folder),
@@ -167,32 +167,18 @@ def _shot(
     )
 
 
+def _clean(group: nuke.Node, view: str) -> FramePath | None:
+    path = evaluated(group, "clean").replace("%V", view).replace("%v", view[:1])
+    if path and not os.path.isabs(path):
+        raise Trouble(f"The clean plate is {path!r}; it has to begin at the root of a disk.")
+    return FramePath(path) if path else None
+
+
 def _weights(group: nuke.Node) -> dict[str, str]:
     try:
         return named(evaluated(group, "weights"))
     except ValueError as error:
         raise Trouble(f"Adapted weights: {error}.") from None
-
-
-def _reads_working_space(read: nuke.Node) -> bool:
-    if read["raw"].value():
-        return True
-    space = str(read["colorspace"].value())
-    working = str(nuke.root()["workingSpaceLUT"].value())
-    if str(nuke.root()["colorManagement"].value()) != "OCIO":
-        return space in (*_LINEAR, *(f"default ({name})" for name in _LINEAR))
-    return space in (working, f"default ({working})")
-
-
-def _config(root: nuke.Node) -> str:
-    """The OCIO config in use: the environment's, the script's own, or the file of the one chosen by name."""
-    if os.environ.get("OCIO"):
-        return os.environ["OCIO"]
-    chosen = str(root["OCIO_config"].value())
-    if chosen == "custom":
-        return evaluated(root, "customOCIOConfigPath")
-    shipped = os.path.join(os.path.dirname(nuke.EXE_PATH), "plugins", "OCIOConfigs", "configs", chosen, "config.ocio")
-    return shipped if os.path.exists(shipped) else ""
 
 
 def evaluated(of: nuke.Node, name: str) -> str:

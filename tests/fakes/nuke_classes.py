@@ -36,7 +36,9 @@ def _plain(kind, value):
 
 _ON_ERROR = _enum("error", "black", "checkerboard", "nearest frame")
 _BEYOND = _enum("hold", "loop", "bounce", "black")
-_SPACES = _enum("default", "linear", "sRGB", "scene_linear", "ACEScg", "default (scene_linear)", "default (linear)")
+_SPACES = _enum("default", "linear", "sRGB", "scene_linear", "ACEScg", "default (scene_linear)", "default (linear)",
+                "default (ACES - ACES2065-1)", "scene_linear (ACES - ACEScg)", "ACES - ACEScg",
+                "ACES - ACEScg\tColorspaces/ACES - ACEScg")  # fmt: skip
 _RELOAD = _plain(Script_Knob, "knob this.version [expr [value this.version]+1]")
 EVERY = {
     "name": String_Knob, "label": String_Knob, "tile_color": Int_Knob, "xpos": Int_Knob, "ypos": Int_Knob,
@@ -77,8 +79,9 @@ EXR = {
 ROOT = {
     "name": File_Knob, "frame": _plain(Int_Knob, 1), "first_frame": _plain(Int_Knob, 1),
     "last_frame": _plain(Int_Knob, 100), "proxy": Boolean_Knob, "colorManagement": _enum("Nuke", "OCIO"),
-    "OCIO_config": _enum("nuke-default", "aces_1.2", "custom"), "customOCIOConfigPath": File_Knob,
-    "workingSpaceLUT": _enum("linear", "scene_linear", "ACEScg", "ACES2065-1"),
+    "OCIO_config": _enum("nuke-default", "aces_1.2", "fn-nuke_cg-config-v1.0.0", "custom"),
+    "customOCIOConfigPath": File_Knob,
+    "workingSpaceLUT": _enum("linear", "scene_linear", "ACEScg", "ACES2065-1", "scene_linear (ACES - ACEScg)"),
 }  # fmt: skip
 USER = {c.number: c for c in (String_Knob, File_Knob, Int_Knob, Double_Knob, Boolean_Knob, Enumeration_Knob,
                                PyScript_Knob, Text_Knob, Tab_Knob, Link_Knob)}  # fmt: skip

@@ -432,6 +432,20 @@ def the_boxes_that_buttons_open_are_there(nuke, folder):
 
 
 @pixels
+def every_config_that_comes_with_nuke_is_found_by_its_name(nuke, folder):
+    space = importlib.import_module("seqmatte_nuke.working_space")
+    root, lost = nuke.root(), []
+    root["colorManagement"].setValue("OCIO")
+    for name in (entry.partition("\t")[0] for entry in root["OCIO_config"].values()):
+        root["OCIO_config"].setValue(name)
+        try:
+            print("  ", name, "works in", root["workingSpaceLUT"].value(), "told as", space.colour())
+        except Exception as error:  # noqa: BLE001 - the adapter's own, whatever it is
+            lost += [] if name == "custom" else [f"{name}: {error}"]
+    assert lost == []
+
+
+@pixels
 def what_nuke_sets_for_itself_is_stripped_for_the_engine(nuke, folder):
     child = importlib.import_module("seqlink.child")
     kept = child.stripped(os.environ)

@@ -293,17 +293,17 @@ def test_the_plates_own_file_is_used_only_where_nothing_changes_it(script, chang
 
 
 def test_the_shot_says_what_the_numbers_mean(script, monkeypatch):
-    from seqmatte_nuke import scene
+    from seqmatte_nuke.working_space import colour
 
-    assert scene.colour().space == "lin_rec709"
+    assert colour().space == "lin_rec709"
     root = script.nuke.root()
     root["colorManagement"].setValue("OCIO")
     root["workingSpaceLUT"].setValue("ACEScg")
     root["OCIO_config"].setValue("custom")
     root["customOCIOConfigPath"].setValue("/show/config.ocio")
-    assert (scene.colour().config, scene.colour().space) == ("/show/config.ocio", "ACEScg")
+    assert (colour().config, colour().space) == ("/show/config.ocio", "ACEScg")
     monkeypatch.setenv("OCIO", "/studio/config.ocio")
-    assert scene.colour().config == "/studio/config.ocio"
+    assert colour().config == "/studio/config.ocio"
 
 
 def test_start_files_never_stop_nuke_from_starting(hostile_nuke, monkeypatch, capsys):

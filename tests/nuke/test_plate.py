@@ -1,5 +1,7 @@
 """A plate that Nuke renders for the engine: what of it is seen when, and what an undo and a stop leave of it."""
 
+import os
+
 import numpy as np
 import OpenImageIO as oiio
 import pytest
@@ -102,3 +104,31 @@ def test_a_read_whose_default_is_linear_is_read_directly(script, space, direct):
     script.read["raw"].setValue(False)
     script.read["colorspace"].setValue(space)
     assert (scene.direct_plate(script.read) is not None) == direct
+
+
+def test_a_plate_that_its_read_holds_beyond_its_range_is_matted_as_it_is_seen(script):
+    """Files of those frames lie there, and are other pictures than the one that Nuke shows."""
+    script.read["last"].setValue(8)
+    script.solve()
+    assert [frame for name, frame, _ in script.written if name == "MattePlateWrite"] == list(range(1, 13))
+    script.node["last"].setValue(8)
+    script.written.clear()
+    script.solve()
+    assert [name for name, _, _ in script.written] == ["MatteMaskWrite"]
+
+
+def test_a_plate_with_holes_that_its_read_fills_is_matted_as_it_is_seen(script, nuke):
+    render = nuke.hooks.render
+    os.remove(script.tiny.plate.path(8))
+    script.solve()
+    assert script.node["status"].value().startswith("failed") and "no frames 8" in script.node["status"].value()
+    script.read["on_error"].setValue("nearest frame")
+
+    def nearest(write, frame, view, path):
+        render(write, 7 if frame == 8 and write["channels"].value() != "alpha" else frame, view, path)
+
+    nuke.hooks.render = nearest
+    script.solve()
+    assert script.node["status"].value().startswith("ready, 12/12")
+    held, seventh = (script.results / f"plate/plate.{script.node['seqmatte_uid'].value()}.000{n}.exr" for n in (8, 7))
+    assert (script.read_pixels(held) == script.read_pixels(seventh)).all()
