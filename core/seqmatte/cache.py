@@ -170,7 +170,7 @@ class Cache:
 
     def _make_folder(self, folder: Path) -> None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            whole_file.make_folder(folder)
         except OSError as error:
             said = f"the cache folder cannot be made: {system_words(error)}"
             raise CacheError(f"{said}; choose another with --cache", path=folder) from error

@@ -45,7 +45,7 @@ class Lease:
 
     def _write(self) -> None:
         with contextlib.suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            whole_file.make_folder(self._path.parent)
             whole_file.write(self._path, self._content)
 
     def end(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -32,6 +33,17 @@ def replacing(path: str | os.PathLike[str], suffix: str = "tmp") -> Iterator[Pat
     finally:
         with contextlib.suppress(OSError):
             beside.unlink()
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder, and the one that it lies in, where they are missing. A new one is open to those to whom the one
+    that it lies in is: the habits of its first user (umask) must not lock out the others. Raises OSError.
+    """
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
+        with contextlib.suppress(OSError):  # not ours, or a disk without permissions
+            shutil.copymode(folder.parent, folder)
 
 
 def _hidden(name: str, ending: str) -> str:

@@ -39,6 +39,23 @@ def test_a_layer_comes_back_bit_for_bit_with_its_windows_and_facts(tmp_path):
     assert found.facts == {"confidence": 0.25}
 
 
+def test_folders_of_a_shared_cache_are_open_to_whom_it_is_whatever_its_first_user_s_habits(tmp_path):
+    root = tmp_path / "shared"
+    root.mkdir()
+    root.chmod(0o2775)
+    before = os.umask(0o077)
+    try:
+        cache = Cache(root)
+        put(cache)
+        cache.put_state(digest("a state"), {"memory": np.zeros(3)})
+        with cache.lease([KEY]):
+            made = [path for path in root.iterdir() if path.is_dir()]
+    finally:
+        os.umask(before)
+    assert {KEY[:2], digest("a state")[:2], "leases"} == {path.name for path in made}
+    assert {0o2775} == {path.stat().st_mode & 0o7777 for path in made}
+
+
 def test_what_was_never_put_is_not_there(tmp_path):
     cache = Cache(tmp_path / "none yet")
     assert cache.get(KEY) is None
