@@ -81,7 +81,7 @@ def cancel(group: nuke.Group) -> None:
     job = session.running(node.uid_of(group))
     if job is None:
         raise Trouble("Nothing is running.")
-    job.cancel()
+    session.cancel(job)
 
 
 def check(group: nuke.Group) -> None:

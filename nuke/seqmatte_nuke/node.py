@@ -46,6 +46,7 @@ KEYS = (
     "A number that says no kind is of the one that new keys are."
 )
 THIS_FRAME = "Only the frame you look at. Where the plate has to be rendered for the engine, all of the range still is."
+CANCEL = "Stops after the step at hand; finished frames stay. Pressed again, it ends an engine that does not answer."
 CLEAR = "Deletes the results of this node; the engine's cache still has what it needs to bring them back."
 
 # Knobs that results depend on are saved even where they have Nuke's default: a studio may have another (knobDefault).
@@ -228,7 +229,7 @@ def _add_knobs(group: nuke.Group, declared: dict[str, Any]) -> None:
         _button("solve", "Solve"),
         _hinted(_button("solve_frame", "Solve this frame", same_line=True), THIS_FRAME),
         _button("solve_from_here", "Solve from here", same_line=True),
-        _button("cancel", "Cancel", same_line=True),
+        _hinted(_button("cancel", "Cancel", same_line=True), CANCEL),
         _button("check", "What changed?", same_line=True),
         nuke.Enumeration_Knob("show", "show", SHOWS),
         _missing(group),

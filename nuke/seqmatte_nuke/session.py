@@ -16,7 +16,7 @@ from typing import Any
 
 import nuke
 from seqlink import settings
-from seqlink.call import Call, Event, WorkerError
+from seqlink.call import Call, Event, WorkerDied, WorkerError
 from seqlink.client import Worker
 from seqlink.settings import SettingsError
 
@@ -38,7 +38,7 @@ class Job:
 
     method: render or status, with params for each part beside its Shot. have: by view the keys of the frames that it
     holds, to be told before a render which of them are stale. heard: called with (job, part, event). ended:
-    called with (job). Both in the main thread.
+    called with (job). Both in the main thread. again: its engine is ended because of another job.
     """
 
     uid: str
@@ -52,6 +52,7 @@ class Job:
     answers: list[Any] = field(default_factory=list)
     error: WorkerError | None = None
     cancelled: bool = False
+    again: bool = False
     over: bool = False
     done: int = 0
     total: int = 0
@@ -72,6 +73,18 @@ class Job:
 def running(uid: str) -> Job | None:
     job = _jobs.get(uid)
     return job if job is not None and not job.over else None
+
+
+def cancel(job: Job) -> None:
+    """Asks a job to stop; asked a second time, ends an engine that may not listen any more.
+
+    Other jobs in it begin again. Ending it takes its time, for which nobody has to wait.
+    """
+    if job.cancelled and job.worker is not None:
+        for other in _jobs.values():
+            other.again = other.worker is job.worker and not other.cancelled
+        threading.Thread(target=job.worker.stop, daemon=True, name="seqmatte").start()
+    job.cancel()
 
 
 def begin(job: Job) -> None:
@@ -136,7 +149,7 @@ def _follow(job: Job, post: Callable[..., None]) -> None:
         _stop_unused()
         for part, params in zip(job.parts, job.params):
             _follow_part(job, part, params, post)
-            if job.error is not None or job.cancelled:
+            if job.cancelled:
                 break
     except WorkerError as error:
         job.error = error
@@ -156,9 +169,18 @@ def _end(job: Job) -> None:
 
 
 def _follow_part(job: Job, part: Part, params: dict[str, Any], post: Callable[..., None]) -> None:
-    if job.cancelled:
-        return
-    if job.have:
+    """From its beginning again where its engine was ended because of another job. Raises WorkerError."""
+    try:
+        _ask(job, part, params, post)
+    except WorkerDied:
+        if not job.again or job.cancelled:
+            raise
+        job.again = False
+        _follow_part(job, part, params, post)
+
+
+def _ask(job: Job, part: Part, params: dict[str, Any], post: Callable[..., None]) -> None:
+    if job.have and not job.cancelled:
         _ask_what_is_stale(job, part, post)
     if job.cancelled:
         return  # pressed while the engine was asked: nothing of this part is begun
@@ -166,9 +188,7 @@ def _follow_part(job: Job, part: Part, params: dict[str, Any], post: Callable[..
     for event in _heard(job, call):
         _show(job, event)
         post(job.heard, job, part, event)
-    job.error = call.error
-    if call.error is None:
-        job.answers.append(call.result())
+    job.answers.append(call.result())
 
 
 def _ask_what_is_stale(job: Job, part: Part, post: Callable[..., None]) -> None:

@@ -75,6 +75,8 @@ def live(group: nuke.Group) -> str:
     job = session.running(node.uid_of(group))
     if job is None:
         return ""
+    if job.cancelled:
+        return "stopping"
     left = "" if job.seconds_left is None else f", {round(job.seconds_left)} s left"
     return f"{job.done}/{job.total}{left}" if job.total else "starting"
 

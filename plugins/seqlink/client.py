@@ -29,6 +29,8 @@ from .child import end, ending, own_session, see_end, stripped
 
 HELLO_SECONDS = 60.0
 STOP_SECONDS = 5.0
+# How often one who wants to stop a worker looks at what holds it.
+LOOK_SECONDS = 0.2
 _LAST_WORDS = 40
 
 
@@ -110,14 +112,22 @@ class Worker:
             return self.start()
 
     def stop(self) -> None:
-        """Ends the process, safe to call twice: by closing its input (to it, the host's end), then by force."""
-        with self._lifetime:
+        """Ends the process, safe to call twice: by closing its input (to it, the host's end), then by force.
+
+        One that another thread is greeting has nothing to finish, and may never answer: it is killed.
+        """
+        while not self._lifetime.acquire(timeout=LOOK_SECONDS):
+            if self.running and not self.hello and self._process is not None:
+                end(self._process)
+        try:
             process = self._process
             if process is not None and process.poll() is None:
                 self._close_input(process)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(STOP_SECONDS)
             self._kill()
+        finally:
+            self._lifetime.release()
 
     def last_words(self) -> str:
         """The last lines of the worker's standard error."""

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-import subprocess
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -137,59 +135,6 @@ def test_frames_arrive_while_the_rest_is_computed(script, monkeypatch):
     assert script.nuke.label_of(script.node) == "SeqMatte1"
 
 
-@pytest.mark.parametrize("how", ["button", "progress box"])
-def test_a_cancel_stops_and_keeps_what_is_finished(script, monkeypatch, how):
-    from seqmatte_nuke import results, session
-
-    monkeypatch.setattr(results, "SHOWN_SECONDS", 0.0)
-    monkeypatch.setattr(session, "LOOK_SECONDS", 0.01)
-    gate = script.gate(1, 2, 3, 4, 5, 6)
-    script.press("solve")
-    script.nuke.pump(lambda: "5/12 ready" in script.node["status"].value())
-    if how == "button":
-        script.press("cancel")
-    else:
-        job, sent = session.running(script.node["seqmatte_uid"].value()), threading.Event()
-        cancel = job.call.cancel
-        monkeypatch.setattr(job.call, "cancel", lambda: (cancel(), sent.set()))
-        script.nuke.cancel_pressed = True
-        script.nuke.pump(sent.is_set)
-    # The engine reads in order: once this is answered, the cancel was read.
-    session.worker().ask("hello", {"protocol": 1})
-    script.open_all(gate)
-    script.finish()
-    assert script.node["status"].value().startswith("cancelled, ")
-    finished = [frame for frame, file in script.shown().items() if file]
-    assert 5 <= len(finished) <= 7
-    script.nuke.cancel_pressed = False
-    script.solve()
-    assert script.node["status"].value().startswith("ready, 12/12")
-
-
-def test_a_second_solve_waits_for_the_first(script):
-    gate = script.gate()
-    script.press("solve")
-    script.press("solve")
-    assert script.nuke.told == ["This node is being solved. Cancel it first."]
-    script.open_all(gate)
-    script.finish()
-
-
-def test_a_job_runs_until_its_end_is_told_in_the_main_thread(script, monkeypatch):
-    """Else the end of one solve could be told into the next."""
-    from seqmatte_nuke import session
-
-    post, uid, ran = script.nuke.executeInMainThread, script.node["seqmatte_uid"].value(), []
-
-    def watched(*call, **arguments):
-        ran.append(session.running(uid) is not None)
-        post(*call, **arguments)
-
-    monkeypatch.setattr(script.nuke, "executeInMainThread", watched)
-    script.solve()
-    assert len(ran) > 12 and all(ran)
-
-
 def test_the_worst_frames_come_first_when_asked_for_problems(script):
     script.solve()
     visited = []
@@ -253,53 +198,6 @@ def test_of_a_file_with_several_views_each_views_own_picture_is_written_for_the_
     }
 
 
-def test_clear_removes_the_results_and_nothing_else_and_a_solve_finds_them_in_the_cache(script):
-    graded(script)
-    script.node["toy__walked"].setValue(str(script.folder / "walked"))
-    script.solve()
-    script.solve("bundle")
-    before = digests(script.shown())
-    (script.results / "notes.txt").write_text("the artist's")
-    (script.results / "matte/matte.psd").write_text("the artist's")
-    given = {path for name in ("guides", "plate") for path in (script.results / name).rglob("*.exr")}
-    script.nuke.answers[:] = [True]
-    script.press("clear")
-    assert script.nuke.asked == [
-        "Clear SeqMatte1? Deletes the results of this node; the engine's cache still has what it needs to bring them "
-        "back."
-    ]
-    left = {path for path in script.results.rglob("*") if path.is_file()}
-    assert left == {*given, script.results / "notes.txt", script.results / "matte/matte.psd"} and len(given) == 13
-    assert script.node["status"].value() == "not solved"
-    assert set(script.shown().values()) == {None}
-    (script.folder / "walked").unlink()
-    script.solve()
-    assert digests(script.shown()) == before
-    assert not (script.folder / "walked").exists()
-
-
-def test_clear_asks_first_where_there_is_a_window(script):
-    script.solve()
-    script.nuke.answers[:] = [False]
-    script.press("clear")
-    assert all(script.shown().values())
-    script.nuke.GUI = False
-    script.press("clear")
-    assert not any(script.shown().values())
-
-
-def test_clear_clears_every_view_and_is_refused_while_a_solve_runs(script):
-    script.nuke._views[:] = ["left", "right"]
-    script.solve()
-    script.press("solve")
-    script.press("clear")
-    assert script.nuke.told == ["This node is being solved. Cancel it first."]
-    script.finish()
-    script.nuke.answers[:] = [True]
-    script.press("clear")
-    assert not any([*script.shown("left").values(), *script.shown("right").values()])
-
-
 def test_each_view_is_solved_for_itself(script):
     script.nuke._views[:] = ["left", "right"]
     script.solve()
@@ -352,62 +250,6 @@ def test_the_mask_is_written_as_raw_float_without_remarks(script):
         "autocrop": False,
         "file_type": "exr",
     }
-
-
-def test_a_farm_job_solves_the_node_elsewhere(script):
-    """The bundle's tasks, run by the command line with a cache of their own, give what the node gives."""
-    script.node["keys"].setValue("3 9")
-    script.nuke.frame(9)
-    script.solve("solve_frame")
-    script.solve("bundle")
-    bundle = script.results / "farm"
-    job = json.loads((bundle / "template.json").read_text())
-    tasks = job["steps"][0]["parameterSpace"]["taskParameterDefinitions"][0]["range"]
-    assert tasks == ["1-2", "3-6", "7-8", "9-12"]
-    for task in tasks:
-        assert script.node["status"].value().startswith("at the farm")
-        command = [os.environ["SEQMATTE_PYTHON"], "-m", "seqmatte", "matte", str(bundle / "shot.json"), "--only", task]
-        subprocess.run([*command, "--cache", str(script.folder / "farm cache")], check=True, capture_output=True)
-        script.press("reload")
-    assert script.node["status"].value() == "ready, 12/12 ready"
-    made = {frame: str(script.results / f"matte/matte.{frame:04d}.exr") for frame in ALL}
-    from_farm = digests(made)
-    script.solve()
-    assert digests(script.shown()) == from_farm
-
-
-def test_a_node_that_a_farm_solves_shows_what_the_farm_makes(script):
-    """It was never solved here, so it showed the plate until now."""
-    script.node["show"].setValue("plate")
-    script.solve("bundle")
-    shot = script.results / "farm/shot.json"
-    command = [os.environ["SEQMATTE_PYTHON"], "-m", "seqmatte", "matte", str(shot)]
-    subprocess.run([*command, "--cache", str(script.folder / "farm cache")], check=True, capture_output=True)
-    script.press("reload")
-    assert script.node["show"].value() == "result"
-    assert script.shown() == {frame: str(script.results / f"matte/matte.{frame:04d}.exr") for frame in ALL}
-
-
-def test_a_cancel_while_the_engine_is_asked_what_is_stale_begins_nothing(script):
-    from seqmatte_nuke import session
-
-    script.node["keys"].setValue("3 9")
-    script.solve()
-    move_mask(script, 9)
-    answered = session._ask_what_is_stale
-
-    def asked(job, part, post):
-        answered(job, part, post)
-        job.cancel()
-
-    session._ask_what_is_stale = asked
-    before = digests(script.shown())
-    try:
-        script.solve()
-    finally:
-        session._ask_what_is_stale = answered
-    assert digests(script.shown()) == before
-    assert script.node["status"].value().startswith("stale, 6/12 ready, stale 7-12")
 
 
 def test_without_a_window_a_batch_solves_and_fails_loudly(script):

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import threading
+import time
 
 import pytest
 
@@ -219,6 +220,25 @@ def test_a_worker_that_ignores_its_input_closing_is_ended_by_force(monkeypatch):
     worker.stop()
     assert not worker.running
     worker.stop()
+
+
+def test_a_worker_that_never_greets_is_ended_by_a_stop_from_another_thread():
+    worker, failed = script("import time; time.sleep(1000)"), []
+
+    def start():
+        with pytest.raises(WorkerDied, match="killed by signal 9") as said:
+            worker.start()
+        failed.append(said.value)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    while not worker.running:
+        time.sleep(0.01)
+    begun = time.monotonic()
+    worker.stop()
+    thread.join(10)
+    assert failed and time.monotonic() - begun < 10
+    assert not worker.running
 
 
 def test_the_hosts_own_paths_do_not_reach_the_engine(monkeypatch):

@@ -1,0 +1,149 @@
+"""Solves that are stopped, that wait for each other, and engines that do not listen."""
+
+import hashlib
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+
+def digests(files):
+    return {frame: file and hashlib.sha256(Path(file).read_bytes()).hexdigest() for frame, file in files.items()}
+
+
+def move_mask(script, *frames):
+    """An artist moves the roto on some frames."""
+    for frame in frames:
+        script.masks[frame] = script.masks[frame - 1].copy()
+
+
+@pytest.mark.parametrize("how", ["button", "progress box"])
+def test_a_cancel_stops_and_keeps_what_is_finished(script, monkeypatch, how):
+    from seqmatte_nuke import results, session
+
+    monkeypatch.setattr(results, "SHOWN_SECONDS", 0.0)
+    monkeypatch.setattr(session, "LOOK_SECONDS", 0.01)
+    gate = script.gate(1, 2, 3, 4, 5, 6)
+    script.press("solve")
+    script.nuke.pump(lambda: "5/12 ready" in script.node["status"].value())
+    if how == "button":
+        script.press("cancel")
+    else:
+        job, sent = session.running(script.node["seqmatte_uid"].value()), threading.Event()
+        cancel = job.call.cancel
+        monkeypatch.setattr(job.call, "cancel", lambda: (cancel(), sent.set()))
+        script.nuke.cancel_pressed = True
+        script.nuke.pump(sent.is_set)
+    # The engine reads in order: once this is answered, the cancel was read.
+    session.worker().ask("hello", {"protocol": 1})
+    script.open_all(gate)
+    script.finish()
+    assert script.node["status"].value().startswith("cancelled, ")
+    finished = [frame for frame, file in script.shown().items() if file]
+    assert 5 <= len(finished) <= 7
+    script.nuke.cancel_pressed = False
+    script.solve()
+    assert script.node["status"].value().startswith("ready, 12/12")
+
+
+def test_a_second_solve_waits_for_the_first(script):
+    gate = script.gate()
+    script.press("solve")
+    script.press("solve")
+    assert script.nuke.told == ["This node is being solved. Cancel it first."]
+    script.open_all(gate)
+    script.finish()
+
+
+def test_a_job_runs_until_its_end_is_told_in_the_main_thread(script, monkeypatch):
+    """Else the end of one solve could be told into the next."""
+    from seqmatte_nuke import session
+
+    post, uid, ran = script.nuke.executeInMainThread, script.node["seqmatte_uid"].value(), []
+
+    def watched(*call, **arguments):
+        ran.append(session.running(uid) is not None)
+        post(*call, **arguments)
+
+    monkeypatch.setattr(script.nuke, "executeInMainThread", watched)
+    script.solve()
+    assert len(ran) > 12 and all(ran)
+
+
+def test_a_cancel_while_the_engine_is_asked_what_is_stale_begins_nothing(script):
+    from seqmatte_nuke import session
+
+    script.node["keys"].setValue("3 9")
+    script.solve()
+    move_mask(script, 9)
+    answered = session._ask_what_is_stale
+
+    def asked(job, part, post):
+        answered(job, part, post)
+        job.cancel()
+
+    session._ask_what_is_stale = asked
+    before = digests(script.shown())
+    try:
+        script.solve()
+    finally:
+        session._ask_what_is_stale = answered
+    assert digests(script.shown()) == before
+    assert script.node["status"].value().startswith("stale, 6/12 ready, stale 7-12")
+
+
+def second_node(script, adapter):
+    """Another node on the same plate and roto."""
+    node = adapter.create()
+    for index, above in enumerate((script.read, script.roto)):
+        node.setInput(index, above)
+    for name, value in {"recipe": "toy", "keys": "5", "first": 1, "last": 12}.items():
+        node[name].setValue(value)
+    return node
+
+
+def finish(script, node):
+    script.node = node
+    script.finish()
+    return node["status"].value()
+
+
+def test_an_engine_that_listens_no_more_is_ended_by_a_second_cancel_and_other_nodes_begin_again(script, adapter):
+    from seqmatte_nuke import session
+
+    gate, first, second = script.gate(1, 2), script.node, second_node(script, adapter)
+    script.press("solve")
+    script.nuke.pump(lambda: (script.results / "matte/matte.0001.exr").exists())
+    adapter.press("solve", second)
+    os.kill(session.worker().pid, signal.SIGSTOP)
+    script.press("cancel")
+    assert script.nuke.label_of(first) == "SeqMatte1\nstopping"
+    script.press("cancel")
+    assert finish(script, second).startswith("ready, 12/12")
+    assert finish(script, first).startswith("cancelled, ")
+    script.open_all(gate)
+    script.solve()
+    assert first["status"].value().startswith("ready, 12/12") and script.nuke.told == []
+
+
+@pytest.mark.parametrize("how", ["cancelled twice", "closed"])
+def test_an_engine_that_never_answers_keeps_nobody_waiting(script, settings, how):
+    from seqmatte_nuke import session
+
+    settings("#!/bin/sh\nexec sleep 1000\n")
+    script.press("solve")
+    job = session.running(script.node["seqmatte_uid"].value())
+    script.nuke.pump(lambda: job.worker is not None and job.worker.running)
+    begun = time.monotonic()
+    if how == "closed":
+        script.nuke.scriptClear()
+    else:
+        script.press("cancel")
+        script.press("cancel")
+    script.nuke.pump(lambda: job.over, seconds=20)
+    assert time.monotonic() - begun < 20 and not session._jobs[job.uid].error.cancelled
+    if how == "cancelled twice":
+        assert script.node["status"].value().startswith("cancelled, 0/12")
