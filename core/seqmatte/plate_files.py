@@ -172,17 +172,19 @@ def _opened_as_stored(path: object) -> Any:
 def _chosen(source: Any, layer: str, path: object) -> _Choice:
     """The first part that holds the layer's R, G, B; else its Y. Raises PlateError that lists what there is."""
     found = [(part, spec, _named(spec, layer)) for part, spec in exr.parts(source)]
-    for wanted in (("R", "G", "B", "A"), ("R", "G", "B"), ("Y", "A"), ("Y",)):
+    for colour in (("R", "G", "B"), ("Y",)):
         for part, spec, named in found:
-            if set(wanted) <= set(named):
-                return _Choice(part, spec, {name: named[name] for name in wanted})
+            if set(colour) <= set(named):
+                return _Choice(part, spec, {name: named[name] for name in (*colour, "A") if name in named})
     there = [plain_text(name) for _, spec, _ in found for name in spec.channelnames]
     raise PlateError(_no_colour(layer, there, [spec for _, spec, _ in found]), path=path)
 
 
 def _named(spec: Any, layer: str) -> dict[str, str]:
     """Canonical name -> channel name, of the channels that belong to the layer (or to the part called so)."""
-    own_part = bool(layer) and layer in (spec.get_string_attribute(key) for key in ("oiio:subimagename", "view"))
+    # Of two views in one part, the first is plain R, G, B.
+    views = spec.getattribute("multiView") or ("",)
+    own_part = bool(layer) and layer in (*map(spec.get_string_attribute, ("oiio:subimagename", "view")), views[0])
     named: dict[str, str] = {}
     for channel in exr.stored_order(spec):
         owner, _, last = channel.rpartition(".")
@@ -200,7 +202,8 @@ def _no_colour(layer: str, there: Iterable[str], specs: Iterable[Any]) -> str:
     layers = [name.rpartition(".")[0] for name in there if "." in name]
     layers += [spec.get_string_attribute("oiio:subimagename") for spec in specs]
     choices = ", ".join(sorted(set(filter(None, layers))))
-    wanted = f"layer {layer!r}" if layer else "plain R, G, B or Y"
+    there_is = "R, G, B or Y in " if layer in layers else ""
+    wanted = f"{there_is}layer {layer!r}" if layer else "plain R, G, B or Y"
     advice = f"; its layers are {choices}" if choices else ""
     return f"the file has no {wanted}: its channels are {', '.join(there)}{advice}"
 

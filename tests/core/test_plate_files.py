@@ -49,6 +49,34 @@ def test_a_part_is_taken_by_its_name(tmp_path):
     assert np.array_equal(fg, plate_files.read_plate(tmp_path / "a.exr", layer="fg").pixels)
 
 
+def test_the_first_part_with_colour_is_the_plate_even_where_a_later_one_has_an_alpha_too(tmp_path):
+    beauty, diffuse = picture(5, 8, 3), picture(5, 8, 4, seed=1)
+    write_parts(tmp_path / "a.exr", [("rgb", ("R", "G", "B"), beauty), ("diffuse", ("R", "G", "B", "A"), diffuse)])
+    plate = plate_files.read_plate(tmp_path / "a.exr")
+    assert ("R", "G", "B") == plate.channels
+    assert np.array_equal(beauty, plate.pixels)
+
+
+def test_each_of_two_views_in_one_part_is_taken_by_its_name(tmp_path):
+    names = ("R", "G", "B", "left.R", "left.G", "left.B")
+    both = picture(5, 8, 6)
+    spec = oiio.ImageSpec(8, 5, 6, oiio.FLOAT)
+    spec.channelnames = names
+    spec.attribute("multiView", oiio.TypeDesc("string[2]"), ("right", "left"))
+    out = oiio.ImageOutput.create("openexr")
+    assert out.open(str(tmp_path / "a.exr"), spec)
+    assert out.write_image(both)
+    assert out.close()
+    assert np.array_equal(both[:, :, :3], plate_files.read_plate(tmp_path / "a.exr", layer="right").pixels)
+    assert np.array_equal(both[:, :, 3:], plate_files.read_plate(tmp_path / "a.exr", layer="left").pixels)
+
+
+def test_a_part_without_colour_is_told_by_what_it_lacks(tmp_path):
+    write_parts(tmp_path / "a.exr", [("depth", ("Z",), picture(5, 8, 1)), ("rgb", ("R", "G", "B"), picture(5, 8, 3))])
+    with pytest.raises(PlateError, match=r"no R, G, B or Y in layer 'depth': its channels are Z, R, G, B; its layers"):
+        plate_files.read_plate(tmp_path / "a.exr", layer="depth")
+
+
 def test_colour_is_found_in_a_later_part_and_under_nukes_long_names(tmp_path):
     depth, colour = picture(5, 8, 1), picture(5, 8, 3)
     names = ("fg.red", "fg.green", "fg.blue")
