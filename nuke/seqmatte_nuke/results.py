@@ -12,7 +12,7 @@ from . import node, record, scene, session, status
 from .record import Record
 from .scene import Part
 from .session import Job
-from .trouble import Trouble
+from .trouble import Trouble, tell_later
 
 # How often arriving frames are shown; each time costs Nuke a redraw.
 SHOWN_SECONDS = 2.0
@@ -132,7 +132,7 @@ def _asked(job: Job) -> None:
     if group is not None:
         refresh(group)
     if _failed(job):
-        _tell_later(str(job.error))
+        tell_later(str(job.error))
 
 
 def _tell_if_elsewhere(job: Job, group: nuke.Group) -> None:
@@ -147,11 +147,3 @@ def _tell_if_elsewhere(job: Job, group: nuke.Group) -> None:
                 f"SeqMatte: {group.fullName()} was solved into {part.folder}, which is no longer its folder. "
                 "Press Solve: finished frames come from the engine's cache."
             )
-
-
-def _tell_later(message: str) -> None:
-    # A box opened by a call that another thread has posted freezes Nuke; the status line says it instead.
-    if nuke.GUI:
-        nuke.tprint(f"SeqMatte: {message}")
-    else:
-        raise RuntimeError(message)

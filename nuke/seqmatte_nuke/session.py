@@ -21,6 +21,7 @@ from seqlink.client import Worker
 from seqlink.settings import SettingsError
 
 from .scene import Part
+from .trouble import tell_later
 
 # How often a waiting follower looks whether the artist has pressed Cancel in the progress box.
 LOOK_SECONDS = 0.2
@@ -165,7 +166,10 @@ def _follow(job: Job, post: Callable[..., None]) -> None:
 def _end(job: Job) -> None:
     """In the main thread: else the artist could begin another job before the end of this one is told."""
     job.over = True
-    job.ended(job)
+    try:
+        job.ended(job)
+    except OSError as error:
+        tell_later(f"{job.title}: {error}")
 
 
 def _follow_part(job: Job, part: Part, params: dict[str, Any], post: Callable[..., None]) -> None:

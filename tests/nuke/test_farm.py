@@ -45,3 +45,11 @@ def test_a_node_that_a_farm_solves_shows_what_the_farm_makes(script):
     script.press("reload")
     assert script.node["show"].value() == "result"
     assert script.shown() == {frame: str(script.results / f"matte/matte.{frame:04d}.exr") for frame in ALL}
+
+
+def test_a_farm_job_that_cannot_be_written_is_told_and_nuke_goes_on(script):
+    script.solve()
+    (script.results / "farm").write_text("in the way")
+    script.solve("bundle")
+    assert [line for line in script.nuke.printed if "SeqMatte: farm job: " in line and "/farm" in line]
+    assert script.node["status"].value().startswith("ready, 12/12")

@@ -263,3 +263,17 @@ def test_without_a_window_a_batch_solves_and_fails_loudly(script):
     os.unlink(script.tiny.plate.path(8))
     with pytest.raises(RuntimeError, match="8"):
         script.press("solve")
+
+
+def test_a_batch_is_told_what_went_wrong_as_it_is_and_not_as_a_bug(script):
+    """By what the engine refuses, and by a frame that fails."""
+    script.nuke.GUI = False
+    os.unlink(script.tiny.plate.path(8))
+    with pytest.raises(RuntimeError, match=r"\Athe plate has no frames 8; on disk are 1-7,9-12"):
+        script.press("solve")
+    assert script.node["status"].value().startswith("failed")
+    script.node["last"].setValue(7)
+    script.node["toy__trouble"].setValue("weights")
+    script.node["toy__frame"].setValue(5)
+    with pytest.raises(RuntimeError, match=r"\Aweights of toy are missing"):
+        script.press("solve")
