@@ -117,7 +117,7 @@ def remove_key(group: nuke.Group) -> None:
 
 
 def keys_from_roto(group: nuke.Group) -> None:
-    keys.add(group, (keys.from_roto(group) & scene.frame_range(group)) - keys.of(group))
+    keys.add(group, keys.from_roto(group, scene.frame_range(group)) - keys.of(group))
 
 
 def range_from_plate(group: nuke.Group) -> None:

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 
 import nuke
-from seqlink import FramePath
+from seqlink import FramePath, FrameRange
 
-from . import node, scene
+from . import above, node, scene
 from .trouble import Trouble
 
 
@@ -17,18 +17,20 @@ def of(write: nuke.Node, frame: int) -> Iterator[str]:
     ours = node.all_of_ours()
     if any(write.fullName().startswith(f"{group.fullName()}.") for group in ours):
         return  # a solve's own render
-    above = {found.fullName() for found in node.upstream(write)} if ours else set()
+    feeding = [(found.fullName(), times) for found, times in above.upstream(write)] if ours else []
     for group in ours:
-        if not group["disable"].value() and str(group["show"].value()) != "plate" and _stands(group, above):
-            gone = _gone(group, write, frame)
-            if gone:
-                yield f"{group.fullName()} has no matte on frame {frame}: {gone}"
+        if not group["disable"].value() and str(group["show"].value()) != "plate":
+            for at in _seen(group, feeding, frame):
+                gone = _gone(group, write, at)
+                if gone:
+                    yield f"{group.fullName()} has no matte on frame {at}: {gone}"
 
 
-def _stands(group: nuke.Group, above: set[str]) -> bool:
-    """Whether a node, or a group around it, is among nodes."""
+def _seen(group: nuke.Group, feeding: list[tuple[str, above.Times]], frame: int) -> FrameRange:
+    """The frames of a node that are rendered, as far as they can be told: where it, or a group around it, feeds."""
     name = group.fullName()
-    return any(name == other or name.startswith(f"{other}.") for other in above)
+    times = [times for other, times in feeding if name == other or name.startswith(f"{other}.")]
+    return FrameRange(at for at in (above.seen_at(frame, way) for way in times) if at is not None)
 
 
 def _gone(group: nuke.Group, write: nuke.Node, frame: int) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 import nuke
 from seqlink import FrameRange
 
-from .node import KINDS, MASK, upstream
+from .above import seen_at, upstream
+from .node import KINDS, MASK
 from .trouble import Trouble
 
 
@@ -51,16 +52,20 @@ def pin(group: nuke.Node) -> None:
     _write(group, kinds(group))
 
 
-def from_roto(group: nuke.Node) -> FrameRange:
-    """Frames on which a shape of the Roto above the mask input has a key. Raises Trouble."""
-    roto = next((above for above in upstream(group.input(MASK)) if above.Class() in ("Roto", "RotoPaint")), None)
+def from_roto(group: nuke.Node, frames: FrameRange) -> FrameRange:
+    """Those of these frames on which a shape of the Roto above the mask input has a key. Raises Trouble."""
+    feeding = upstream(group.input(MASK))
+    roto, times = next((found for found in feeding if found[0].Class() in ("Roto", "RotoPaint")), (None, ()))
     if roto is None:
         raise Trouble("There is no Roto or RotoPaint above the mask input.")
+    strange = next((node for node in times if node.Class() != "TimeOffset" or seen_at(0, (node,)) is None), None)
+    if strange is not None:
+        raise Trouble(f"{strange.name()} shows {roto.name()} at other times: add its good frames by hand.")
     curves: Any = roto["curves"]
-    found = FrameRange(frame for shape in _shapes(curves.rootLayer) for frame in _key_frames(shape))
-    if not found:
+    keyed = {frame for shape in _shapes(curves.rootLayer) for frame in _key_frames(shape)}
+    if not keyed:
         raise Trouble(f"The shapes of {roto.name()} have no keys.")
-    return found
+    return FrameRange(frame for frame in frames if seen_at(frame, times) in keyed)
 
 
 def _new(group: nuke.Node) -> str:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -115,27 +114,6 @@ def renew(group: nuke.Node) -> None:
     elif old:  # a copy, whose results would lie over its original's
         above = folder[: -len(old) - 1] if folder.endswith(f"/{old}") else folder.rstrip("/")
         group["folder"].setValue(f"{above}/{made}")
-
-
-def upstream(start: nuke.Node | None) -> Iterator[nuke.Node]:
-    """A node and those above it, the nearest first; out of a group, to what is connected to it."""
-    waiting = deque([start])
-    seen: set[str] = set()
-    while waiting:
-        found = waiting.popleft()
-        if found is not None and found.fullName() not in seen:
-            seen.add(found.fullName())
-            yield found
-            waiting.extend(_above(found))
-
-
-def _above(found: nuke.Node) -> list[nuke.Node | None]:
-    around = found.fullName().rpartition(".")[0]
-    if found.Class() != "Input" or not around:
-        return [found.input(index) for index in range(found.inputs())]
-    with nuke.root():
-        group = nuke.toNode(around)
-    return [group.input(int(found["number"].value()))] if group is not None else []
 
 
 @contextmanager

@@ -52,6 +52,9 @@ CLASSES = {
     "Dot": (1, {}),
     "NoOp": (1, {}),
     "Grade": (2, {"white": AColor_Knob}),
+    "TimeOffset": (1, {"time_offset": Double_Knob, "reverse_input": Boolean_Knob}),
+    "FrameHold": (1, {"firstFrame": Double_Knob, "increment": Double_Knob}),
+    "TimeWarp": (1, {}),
     "Roto": (4, {"curves": Curves_Knob, "output": _plain(Channel_Knob, "alpha"),
                  "cliptype": _enum("no clip", "bbox", "format")}),
     "Read": (0, {

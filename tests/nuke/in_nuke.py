@@ -272,6 +272,25 @@ def a_deleted_node_raises_when_it_is_touched(nuke, folder):
 
 
 @check
+def nodes_that_change_time_have_the_knobs_that_we_read(nuke, folder):
+    offset, hold = made(nuke, "TimeOffset", time_offset=10), made(nuke, "FrameHold")
+    assert (offset["time_offset"].value(), offset["reverse_input"].value()) == (10, False)
+    held = hold.knob("firstFrame") or hold.knob("first_frame")
+    held.setValue(7)
+    assert (held.value(), hold["increment"].value()) == (7, 0)
+
+
+@pixels
+def a_time_offset_shows_the_frame_so_many_before(nuke, folder):
+    ramp = made(nuke, "Constant", channels="rgba")
+    ramp["color"].setExpression("frame")
+    offset = made(nuke, "TimeOffset", time_offset=10)
+    offset.setInput(0, ramp)
+    nuke.frame(50)
+    assert offset.sample("rgba.red", 5, 5) == 40
+
+
+@check
 def without_a_window_there_is_no_menu(nuke, folder):
     if not nuke.GUI:
         raises(RuntimeError, nuke.menu, "Nodes")

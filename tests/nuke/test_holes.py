@@ -142,3 +142,41 @@ def test_a_view_that_was_added_and_is_shown_anothers_mattes_is_told_of(script, n
     assert set(said_by_a_render(script, write_below(script, script.node, "main right"), 2)) == {said}
     script.node["view_names"].setValue("main")
     assert said_by_a_render(script, write_below(script, script.node, "main right"), 2) == []
+
+
+def below_a_time(script, kind, **knobs):
+    node = script.nuke.createNode(kind, inpanel=False)
+    for name, value in knobs.items():
+        node[name].setValue(value)
+    node.setInput(0, script.node)
+    return node
+
+
+def test_a_frame_that_is_held_lacks_nothing_on_the_others(script):
+    script.nuke.frame(3)
+    script.solve("solve_frame")
+    hold = below_a_time(script, "FrameHold", firstFrame=3.0)
+    assert rendered_by_a_write(script, hold, *range(1, 13)) == []
+    line = lacks(script, 3)
+    assert rendered_by_a_write(script, hold, 5) == [line]
+    hold["disable"].setValue(True)
+    assert rendered_by_a_write(script, hold, 5) == [line.replace("frame 3", "frame 5").replace("0003", "0005")]
+
+
+def test_behind_an_offset_the_frame_that_is_seen_is_told_of(script):
+    script.solve()
+    offset = below_a_time(script, "TimeOffset", time_offset=4.0)
+    line = lacks(script, 2)
+    assert rendered_by_a_write(script, offset, 2, 6) == [line]
+    offset["reverse_input"].setValue(True)
+    assert rendered_by_a_write(script, offset, 2, 6) == []
+
+
+def test_what_a_retime_asks_for_is_nobodys_guess_and_what_goes_past_it_is_told_of(script):
+    script.solve()
+    line, warp = lacks(script, 2), below_a_time(script, "TimeWarp")
+    assert rendered_by_a_write(script, warp, 2) == []
+    merge = script.nuke.createNode("Merge2", inpanel=False)
+    merge.setInput(0, warp)
+    merge.setInput(1, script.node)
+    assert rendered_by_a_write(script, merge, 2) == [line]

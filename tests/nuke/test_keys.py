@@ -139,3 +139,30 @@ def test_weights_that_are_not_there_are_told_in_a_sentence(script):
     script.press("solve")
     assert len(script.nuke.told) == 1
     assert script.nuke.told[0].startswith("Adapted weights: there are no weights at /no/such/weights")
+
+
+def through(script, kind, **knobs):
+    """The roto is seen through a node that changes time."""
+    node = script.nuke.createNode(kind, inpanel=False)
+    for name, value in knobs.items():
+        node[name].setValue(value)
+    node.setInput(0, script.roto)
+    script.node.setInput(1, node)
+    return node
+
+
+def test_keys_of_a_roto_that_is_offset_lie_where_they_are_seen(script):
+    script.roto["curves"].rootLayer.append(script.nuke.Shape([script.nuke.point(1, 6, 11)]))
+    through(script, "TimeOffset", time_offset=4.0)
+    script.node["keys"].setValue("")
+    script.press("keys_from_roto")
+    assert script.node["keys"].value() == "5=mask 10=mask"
+
+
+@pytest.mark.parametrize("kind", ["FrameHold", "TimeWarp"])
+def test_keys_of_a_roto_that_is_held_or_retimed_are_left_to_the_artist(script, kind):
+    script.roto["curves"].rootLayer.append(script.nuke.Shape([script.nuke.point(6)]))
+    through(script, kind)
+    script.press("keys_from_roto")
+    assert script.nuke.told == [f"{kind}1 shows Roto1 at other times: add its good frames by hand."]
+    assert script.node["keys"].value() == "3"

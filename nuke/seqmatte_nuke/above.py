@@ -1,0 +1,66 @@
+"""What feeds a node, and at which frames it is seen: what lies between may show it at other times."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+import nuke
+
+# They ask for several frames, or for frames that nothing but themselves knows.
+_RETIMES = (
+    "Retime", "TimeWarp", "Kronos", "OFlow", "OFlow2", "TimeClip", "AppendClip", "TimeDissolve", "FrameBlend",
+    "TimeBlur", "TimeEcho",
+)  # fmt: skip
+_TIMES = ("TimeOffset", "FrameHold", *_RETIMES)
+
+Times = tuple[nuke.Node, ...]
+
+
+def upstream(start: nuke.Node | None) -> Iterator[tuple[nuke.Node, Times]]:
+    """A node and those above it, the nearest first; out of a group, to what is connected to it.
+
+    Each with the nodes that change time on the way to it.
+    """
+    waiting: deque[tuple[nuke.Node | None, Times]] = deque([(start, ())])
+    seen: set[tuple[str, ...]] = set()
+    while waiting:
+        found, times = waiting.popleft()
+        if found is None:
+            continue
+        met = (found.fullName(), *(node.fullName() for node in times))
+        if met not in seen:
+            seen.add(met)
+            yield found, times
+            further = (*times, found) if _changes_time(found) else times
+            waiting.extend((above, further) for above in _above(found))
+
+
+def seen_at(frame: int, times: Times) -> int | None:
+    """The frame that is seen through nodes that change time; None where it cannot be told."""
+    at: int | None = frame
+    for node in times:
+        at = None if at is None else _asked_for(node, at)
+    return at
+
+
+def _asked_for(node: nuke.Node, frame: int) -> int | None:
+    if node.Class() == "TimeOffset" and not node["reverse_input"].value():
+        return round(frame - float(node["time_offset"].value()))
+    if node.Class() == "FrameHold" and not node["increment"].value():
+        held = node.knob("firstFrame") or node.knob("first_frame")  # its name changed with Nuke 11
+        return None if held is None else int(held.value())
+    return None
+
+
+def _changes_time(found: nuke.Node) -> bool:
+    return found.Class() in _TIMES and not found["disable"].value()
+
+
+def _above(found: nuke.Node) -> list[nuke.Node | None]:
+    around = found.fullName().rpartition(".")[0]
+    if found.Class() != "Input" or not around:
+        return [found.input(index) for index in range(found.inputs())]
+    with nuke.root():
+        group = nuke.toNode(around)
+    return [group.input(int(found["number"].value()))] if group is not None else []
