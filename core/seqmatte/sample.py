@@ -29,7 +29,7 @@ def write_sample(
 
     An earlier sample's frames that this one does not have are removed. done: told (frames written, frames in all).
     Raises ShotError for a guided frame that the shot does not have, OutputError when the folder cannot be written or
-    holds further frames of a plate that is no sample.
+    holds a plate or guides that are no sample's.
     """
     frames = FrameRange(range(params.first, params.first + params.frames))
     keys = tuple(guided) or (frames[0],)
@@ -45,8 +45,9 @@ def write_sample(
     )
     for index, frame in enumerate(frames):
         plate, truth = scene.frame(index)
-        exr.write(_place(folder, "plate", frame), Layer(plate, ("R", "G", "B"), header))
+        # First what tells a sample's frame from a plate, should it be stopped here.
         exr.write(_place(folder, "truth", frame), Layer(truth, ("R", "G", "B", "A"), header))
+        exr.write(_place(folder, "plate", frame), Layer(plate, ("R", "G", "B"), header))
         if frame in keys:
             _write_guides(folder, frame, truth[:, :, 3], header)
         done(index + 1, len(frames))
@@ -88,9 +89,12 @@ def _clear_earlier(folder: Path, frames: FrameRange, keys: FrameRange) -> None:
     """Takes an earlier sample's files away that would pass for this one's. Every frame of a sample has its truth."""
     there = {name: _numbered(folder, name) for name in ("plate", "truth", "mask", "trimap")}
     sampled = there["truth"].frames()
-    if others := there["plate"].frames() - frames - sampled:
-        advice = "give the sample a folder of its own"
-        raise OutputError(f"the folder holds frames {others} of another plate: {advice}", path=there["plate"])
+    advice, document = "give the sample a folder of its own", folder / "shot.json"
+    if document.exists() and not sampled:
+        raise OutputError(f"the folder holds the document of another shot: {advice}", path=document)
+    for name in ("plate", "mask", "trimap"):
+        if others := there[name].frames() - sampled:
+            raise OutputError(f"the folder holds frames {others} of another {name}: {advice}", path=there[name])
     for name, pattern in there.items():
         kept = keys if name in ("mask", "trimap") else frames
         for frame in (pattern.frames() & sampled) - kept:

@@ -130,6 +130,23 @@ def test_a_sample_does_not_go_among_the_frames_of_a_plate_that_is_none(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["plate.0020.exr"]
 
 
+@pytest.mark.parametrize("name", ["plate.0012.exr", "mask.0011.exr", "trimap.0011.exr", "shot.json"])
+def test_a_sample_is_never_written_over_what_an_artist_has_there(tmp_path, name):
+    (tmp_path / name).write_bytes(b"an artist's")
+    with pytest.raises(OutputError, match="another .*: give the sample a folder of its own"):
+        sample.write_sample(tmp_path, parse(Params, SMALL))
+    assert [b"an artist's"] == [path.read_bytes() for path in tmp_path.iterdir()]
+
+
+def test_a_sample_that_was_stopped_is_written_anew(tmp_path):
+    def stop(_count, _total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sample.write_sample(tmp_path, parse(Params, SMALL), done=stop)
+    assert "11-14" == str(sample.write_sample(tmp_path, parse(Params, SMALL)).plate.frames())
+
+
 def test_a_sample_with_negative_frames_is_found_by_its_document(tmp_path):
     shot = sample.write_sample(tmp_path, parse(Params, {**SMALL, "first": -2, "frames": 3}))
     assert shot.plate.frames() == shot.frames
