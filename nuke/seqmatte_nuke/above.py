@@ -33,7 +33,7 @@ def upstream(start: nuke.Node | None) -> Iterator[tuple[nuke.Node, Times]]:
             seen.add(met)
             yield found, times
             further = (*times, found) if _changes_time(found) else times
-            waiting.extend((above, further) for above in _above(found))
+            waiting.extend((above, further) for above in feeding(found))
 
 
 def seen_at(frame: int, times: Times) -> int | None:
@@ -57,7 +57,8 @@ def _changes_time(found: nuke.Node) -> bool:
     return found.Class() in _TIMES and not found["disable"].value()
 
 
-def _above(found: nuke.Node) -> list[nuke.Node | None]:
+def feeding(found: nuke.Node) -> list[nuke.Node | None]:
+    """What is connected to a node; to an Input in a group, what is connected to the group."""
     around = found.fullName().rpartition(".")[0]
     if found.Class() != "Input" or not around:
         return [found.input(index) for index in range(found.inputs())]

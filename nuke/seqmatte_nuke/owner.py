@@ -27,19 +27,28 @@ def claim(group: nuke.Group, mattes: bool = True) -> None:
     it again, and finished mattes with their record, unless others will make them. Those it shows at once: what is asked
     next may be refused, and the other script may change its own.
     """
-    before, uid = scene.places(group), node.uid_of(group)
+    before = {view: _begins_with(group, view, place) for view, place in scene.places(group).items()}
     if _of_another_script(_held(group)):
         with node.unrecorded():
             node.renew(group)
     after = scene.places_to_solve(group)
     for view, place in after.items():
-        if place != before[view]:
+        old, uid = before[view]
+        if place != old:
             with contextlib.suppress(OSError):  # then it is rendered and computed again
-                _bring(before[view], uid, place, node.uid_of(group))
+                _bring(old, uid, place, node.uid_of(group))
                 if mattes:
-                    _bring_mattes(before[view], place, node.uid_of(group))
+                    _bring_mattes(old, place, node.uid_of(group))
     if mattes and all(map(record.exists, after.values())):
         results.show(group)
+
+
+def _begins_with(group: nuke.Group, view: str, place: str) -> tuple[str, str]:
+    """Where that lies which a view shows, and by whose uid: of a copy that was never solved, its original's folder."""
+    shown, uid = scene.shown_folder(group, view), node.uid_of(group)
+    if record.exists(place) or scene.solved_alone(shown) != view:
+        return place, uid
+    return shown, record.read(shown).uid or uid
 
 
 def refuse_anothers(group: nuke.Group) -> None:

@@ -26,7 +26,8 @@ def frame_came(job: Job, part: Part, event: Event) -> None:
     if event.method == "stale":
         kept.changed = str(event.params["frames"])
     elif event.method == "warning":
-        kept.message = str(event.params["message"])
+        about = f"Frame {event.params['frame']}: " if "frame" in event.params else ""
+        kept.message = about + str(event.params["message"])
     else:
         frame = int(event.params["frame"])
         kept.keys[frame] = str(event.params["key"])

@@ -11,9 +11,10 @@ from seqlink import FramePath, FrameRange, Shot
 from seqlink.weights import named
 
 from . import exr_bytes, guides, keys, knobs, node, record, working_space
+from .above import feeding
 from .trouble import Trouble
 
-_PASS_THROUGH = ("Dot", "NoOp")
+_PASS_THROUGH = ("Dot", "NoOp", "Input")
 _NO_FRAMES = FrameRange()
 
 
@@ -86,7 +87,7 @@ def places(group: nuke.Group) -> dict[str, str]:
     A view that was solved while it was the only one has the node's own, until it is solved again.
     """
     made, folder = places_to_solve(group), node.folder(group)
-    alone = _solved_alone(folder)
+    alone = solved_alone(folder)
     if alone in made and not record.exists(made[alone]):
         made[alone] = folder
     return made
@@ -94,14 +95,20 @@ def places(group: nuke.Group) -> dict[str, str]:
 
 def borrows(group: nuke.Group, view: str, file: str) -> bool:
     """Whether a file of results shows the one view that was solved to another that is asked for too."""
-    alone = _solved_alone(os.path.dirname(os.path.dirname(file)))
+    alone = solved_alone(os.path.dirname(os.path.dirname(file)))
     return "%V" not in file and len(asked_views(group)) > 1 and alone not in ("", view)
 
 
-def _solved_alone(folder: str) -> str:
+def solved_alone(folder: str) -> str:
     """The view whose results lie in a folder; empty where there are none."""
     kept = record.read(folder)
     return (kept.view or str(nuke.views()[0])) if kept.shot else ""
+
+
+def shown_folder(group: nuke.Group, view: str) -> str:
+    """The folder of the results that a node shows, whosever they are; empty where it shows none. Raises Trouble."""
+    file = evaluated(node.part(group, "MatteResult"), "file").replace("%V", view)
+    return os.path.dirname(os.path.dirname(file))
 
 
 def places_to_solve(group: nuke.Group) -> dict[str, str]:
@@ -119,10 +126,11 @@ def result_text(group: nuke.Group) -> str:
 def direct_plate(above: nuke.Node | None, frames: FrameRange = _NO_FRAMES) -> FramePath | None:
     """The plate's own files, where the plate input is a Read that changes nothing on these frames; else None.
 
-    Nothing may stand between but dots; the file must be an EXR with numbers of the working space, read as it is.
+    Nothing may stand between but dots and the walls of groups; the file must be an EXR with numbers of the working
+    space, read as it is.
     """
     while above is not None and above.Class() in _PASS_THROUGH:
-        above = above.input(0)
+        above = next(iter(feeding(above)), None)
     if above is None or above.Class() != "Read" or above["disable"].value():
         return None
     as_it_is = {"frame": "", "frame_mode": "expression", "premultiplied": False}

@@ -132,3 +132,11 @@ def test_a_plate_with_holes_that_its_read_fills_is_matted_as_it_is_seen(script, 
     assert script.node["status"].value().startswith("ready, 12/12")
     held, seventh = (script.results / f"plate/plate.{script.node['seqmatte_uid'].value()}.000{n}.exr" for n in (8, 7))
     assert (script.read_pixels(held) == script.read_pixels(seventh)).all()
+
+
+def test_what_the_engine_says_of_a_frame_names_it(script):
+    picture = script.read_pixels(script.tiny.plate.path(5))
+    picture[7, 7] = np.nan
+    oiio.ImageBuf(picture).write(script.tiny.plate.path(5), "half")
+    script.solve()
+    assert script.node["status"].value().split("\n")[1].startswith("Frame 5: the plate has ")
