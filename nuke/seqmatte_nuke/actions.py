@@ -30,6 +30,8 @@ def press(action: str, group: nuke.Node | None = None) -> None:
     """
     try:
         pressed = cast(nuke.Group, group or nuke.thisNode())
+        if not node.is_ours(pressed):
+            raise Trouble(f"{pressed.name()} is no Matte node; one that was made a gizmo has to be a Group again.")
         upgrade(pressed)
         ACTIONS[action](pressed)
     except (Trouble, WorkerError, SettingsError, OSError) as error:

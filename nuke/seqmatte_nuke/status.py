@@ -82,13 +82,13 @@ def live(group: nuke.Group) -> str:
 
 
 def problems(group: nuke.Group) -> list[int]:
-    """Frames that want looking at, worst first, over all views. Raises Trouble."""
-    records = [record.read(place) for place in scene.places(group).values()]
-    failed = sorted({frame for kept in records for frame in kept.failed})
+    """Frames of the range that want looking at, worst first, over all views. Raises Trouble."""
+    wanted, records = scene.frame_range(group), [record.read(place) for place in scene.places(group).values()]
+    failed = sorted({frame for kept in records for frame in kept.failed} & {*wanted})
     worst: dict[int, float] = {}
     for kept in records:
-        for frame, confidence in kept.confidence.items():
-            worst[frame] = min(confidence, worst.get(frame, 1.0))
+        for frame in wanted & kept.confidence:
+            worst[frame] = min(kept.confidence[frame], worst.get(frame, 1.0))
     return [*failed, *sorted(set(worst) - set(failed), key=lambda frame: (worst[frame], frame))]
 
 

@@ -146,6 +146,19 @@ def test_the_worst_frames_come_first_when_asked_for_problems(script):
     assert script.nuke.frame() == visited[0]
 
 
+def test_problems_beyond_the_range_of_now_are_nobodys(script):
+    script.solve()
+    script.node["last"].setValue(5)
+    for _ in range(6):
+        script.press("next_problem")
+        assert script.nuke.frame() <= 5
+
+
+def test_a_node_of_another_kind_is_told_to_be_none(script, adapter):
+    adapter.press("solve", script.nuke.createNode("Group", inpanel=False))
+    assert script.nuke.told == ["Group1 is no Matte node; one that was made a gizmo has to be a Group again."]
+
+
 def test_a_frame_that_fails_is_named_and_comes_first(script):
     script.node["toy__trouble"].setValue("weights")
     script.node["toy__frame"].setValue(8)
