@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from seqmatte import allocation, printing, waiting
-from seqmatte.errors import OutputError, SeqmatteError, ShotError, out_of_memory
+from seqmatte.errors import Cancelled, OutputError, SeqmatteError, ShotError, out_of_memory
 from seqmatte.file_faults import system_words
 
 # command -> (module, one line for --help); the module has add_arguments(parser) and run(args) -> exit code.
@@ -42,12 +42,23 @@ exit codes: 0 done, 2 wrong usage, 3 shot, 4 plate, 5 guide, 6 recipe, 7 weights
 11 colour, 130 cancelled
 """
 
+# Commands that finish frame by frame.
+_BY_FRAMES = ("matte", "frame", "demo")
+# What a shell makes of plate.*.exr.
+_MORE_FILES = re.compile(r"unrecognized arguments: [^-]")
+
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong before how it is used."""
+    """Says what is wrong before how it is used; as a JSON line too, where lines are read."""
+
+    as_json = False
 
     def error(self, message: str) -> NoReturn:
+        if _MORE_FILES.match(message):
+            message += "; name a sequence once, with #### for the frame number, as in plate.####.exr"
         sys.stderr.write(f"{self.prog}: {message}\n  see: {self.prog} --help\n")
+        if self.as_json:
+            print(json.dumps({"event": "error", "code": 2, "message": message}), flush=True)
         raise SystemExit(2)
 
 
@@ -89,6 +100,7 @@ def _run(arguments: list[str]) -> int:
     try:
         module = import_module(f"seqmatte.commands.{COMMANDS[name][0]}")
         command = _command_parser(name, module.add_arguments)
+        command.as_json = "--json" in arguments
         args = command.parse_args(_glued(arguments[1:], _bare(command)))
         args.command = name
         allocation.keep_freed()
@@ -101,8 +113,9 @@ def _run(arguments: list[str]) -> int:
             raise
         return _failed(name, known, "--json" in arguments)
     except KeyboardInterrupt:
-        sys.stderr.write("\nstopped; finished frames are kept, the same command goes on\n")
-        return 130
+        sys.stderr.write("\n")  # below the ^C that a terminal shows
+        kept = "; finished frames are kept, the same command goes on" if name in _BY_FRAMES else ""
+        return _failed(name, Cancelled(f"stopped{kept}"), "--json" in arguments)
 
 
 def _in_our_words(error: Exception) -> SeqmatteError | None:
@@ -118,7 +131,7 @@ def _in_our_words(error: Exception) -> SeqmatteError | None:
 
 def _failed(name: str, error: SeqmatteError, as_json: bool) -> int:
     """Says what went wrong, as a JSON line too where lines are read; gives the exit code."""
-    sys.stderr.write(f"seqmatte {name}: {error}\n")
+    printing.tell(f"seqmatte {name}: {error}")
     if as_json:
         facts = {"code": error.code, "message": error.message}
         where = {"frame": error.frame, "path": error.path, "field": error.field}
@@ -159,7 +172,7 @@ def _top_level(arguments: list[str]) -> int:
     return 0
 
 
-def _command_parser(name: str, add_arguments: Callable[[argparse.ArgumentParser], None]) -> argparse.ArgumentParser:
+def _command_parser(name: str, add_arguments: Callable[[argparse.ArgumentParser], None]) -> _Parser:
     made = _Parser(
         prog=f"seqmatte {name}",
         description=COMMANDS[name][1][0].upper() + COMMANDS[name][1][1:] + ".",

@@ -14,13 +14,17 @@ from typing import Any, TextIO, cast
 
 
 class Stream:
-    """A text stream that goes mute at the first error. lost: that error, None while all is well."""
+    """A text stream that goes mute at the first error. lost: that error, None while all is well. within: whether it
+    stands within a line.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.lost: OSError | None = None
+        self.within = False
 
     def write(self, text: str) -> int:
+        self.within = not text.endswith("\n") if text else self.within
         try:
             self._try(lambda: self._stream.write(text))
         except UnicodeEncodeError:
@@ -55,6 +59,11 @@ class Output(Stream):
         super()._try(act)
         if isinstance(self.lost, BrokenPipeError):
             raise self.lost
+
+
+def tell(text: str) -> None:
+    """A line of its own on standard error, below one that moves."""
+    sys.stderr.write(f"{chr(10) if getattr(sys.stderr, 'within', False) else ''}{text}\n")
 
 
 @contextlib.contextmanager

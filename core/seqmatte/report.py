@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from seqmatte import printing
 from seqmatte.events import Event, FrameDone, Progress, Warning
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ class Reporter:
 
     def __init__(self, *, json_lines: bool = False) -> None:
         self._json = json_lines
-        self._moving = sys.stderr.isatty() and not json_lines
+        self._moving = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not json_lines
         self._lowest: tuple[float, int] | None = None
         self._frames = 0
         self._subject = ""
@@ -74,12 +76,10 @@ class Reporter:
         """Closes the moving line and says where to look first."""
         if self._json:
             return
-        if self._moving:
-            sys.stderr.write("\n")
         if self._lowest is not None:
             whose = f"{self._subject}: " if self._subject else ""
             first = f"look first at {self._lowest[1]} (confidence {self._lowest[0]:.2f})"
-            sys.stderr.write(f"{whose}{counted(self._frames, 'frame')}; {first}\n")
+            self._line(f"{whose}{counted(self._frames, 'frame')}; {first}")
 
     def _progress(self, event: Progress) -> None:
         if self._moving:
@@ -93,7 +93,7 @@ class Reporter:
             print(json.dumps({"event": kind, **facts}, default=str), flush=True)
 
     def _line(self, text: str) -> None:
-        sys.stderr.write(f"{chr(10) if self._moving and self._frames else ''}{text}\n")
+        printing.tell(text)
 
 
 def counted(number: int, thing: str, things: str = "") -> str:

@@ -236,3 +236,36 @@ def test_other_padding_than_the_pattern_says_is_told(tmp_path, capsys):
     (tmp_path / "p.8.exr").touch()
     assert run("matte", tmp_path / "p.####.exr", "--out", tmp_path / "m.####.exr") == PlateError.code
     assert "no frame of the plate is on disk; in the folder are p.8.exr" in capsys.readouterr().err
+
+
+def test_wrong_usage_is_told_as_a_line_of_json_where_those_are_read(capsys):
+    with pytest.raises(SystemExit):
+        run("matte", "plate.####.exr", "--nonsense", "--json")
+    said = json.loads(capsys.readouterr().out)
+    assert said == {"event": "error", "code": 2, "message": "unrecognized arguments: --nonsense"}
+
+
+def test_a_plate_that_the_shell_has_spelt_out_is_told_how_to_be_named(capsys):
+    with pytest.raises(SystemExit):
+        run("matte", "plate.1001.exr", "plate.1002.exr", "--out", "m.####.exr")
+    assert "name a sequence once, with #### for the frame number" in capsys.readouterr().err
+
+
+def test_stopping_what_makes_no_frames_promises_none(tmp_path, capsys, monkeypatch):
+    def stopped(*_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("seqmatte.commands.score.run", stopped)
+    assert run("score", "a.####.exr", "b.####.exr", "--json") == 130
+    told = capsys.readouterr()
+    assert told.err.strip() == "seqmatte score: stopped"
+    assert json.loads(told.out) == {"event": "error", "code": 130, "message": "stopped"}
+
+
+def test_a_bundle_that_cannot_be_written_names_its_folder(tiny_shot, tmp_path, capsys):
+    (tmp_path / "job").write_text("a file")
+    words = ("--alpha", f"1={tiny_shot.guide(1, 'alpha').path}", "--recipe", "flow-closed-form")
+    assert run("bundle", tiny_shot.plate, *words, "--out", tmp_path / "m.####.exr", "--folder", tmp_path / "job") == 10
+    assert f"the bundle cannot be written: a file stands where its folder should be ({tmp_path / 'job'})" in (
+        capsys.readouterr().err
+    )

@@ -79,3 +79,36 @@ def test_a_name_that_the_terminals_letters_cannot_spell_ends_no_job(tiny_shot, t
     done = in_shell([*words, "--cache", tmp_path / "cache"], "", tmp_path)
     assert done.returncode == 0
     assert r"t\xeate" in done.stdout
+
+
+def at_a_terminal(words, tmp_path, kind="xterm"):
+    """What a terminal shows of standard error."""
+    ours, theirs = os.openpty()
+    environment = {**source_environment(), "SEQMATTE_HOME": str(tmp_path / "home"), "TERM": kind}
+    command = [sys.executable, "-m", "seqmatte", *map(str, words)]
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 4096):
+            shown += piece
+    except OSError:  # how Linux tells the end
+        pass
+    os.close(ours)
+    return shown.decode().replace("\r\n", "\n")
+
+
+def test_an_error_stands_on_a_line_of_its_own_below_the_bar_that_moved(job, tmp_path):
+    words, _ = job
+    words[words.index("1-2")] = "1-3"
+    (tmp_path / "out" / "m.0003.exr").mkdir(parents=True)
+    shown = at_a_terminal(words, tmp_path)
+    assert "] 2/3" in shown
+    assert shown.splitlines()[-1].startswith("seqmatte matte: the result cannot be written: a folder has that name")
+
+
+def test_a_terminal_that_cannot_move_a_line_gets_whole_ones(job, tmp_path):
+    words, out = job
+    shown = at_a_terminal(words, tmp_path, "dumb")
+    assert "\r" not in shown
+    assert f"2  {out.path(2)}  confidence" in shown

@@ -133,7 +133,7 @@ def test_a_sample_does_not_go_among_the_frames_of_a_plate_that_is_none(tmp_path)
 @pytest.mark.parametrize("name", ["plate.0012.exr", "mask.0011.exr", "trimap.0011.exr", "shot.json"])
 def test_a_sample_is_never_written_over_what_an_artist_has_there(tmp_path, name):
     (tmp_path / name).write_bytes(b"an artist's")
-    with pytest.raises(OutputError, match="another .*: give the sample a folder of its own"):
+    with pytest.raises(OutputError, match=r"another .*: give the sample a folder of its own"):
         sample.write_sample(tmp_path, parse(Params, SMALL))
     assert [b"an artist's"] == [path.read_bytes() for path in tmp_path.iterdir()]
 

@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from seqlink.farm import DOCUMENT, write_bundle
     from seqmatte import overwriting
-    from seqmatte.errors import ShotError
+    from seqmatte.errors import OutputError, ShotError
+    from seqmatte.file_faults import system_words
     from seqmatte.report import counted
 
     shot = shot_of(args)
@@ -47,7 +48,10 @@ def run(args: argparse.Namespace) -> int:
     if not tasks:
         print("every frame is cached; deliver them with `seqmatte matte`, or leave out --missing")
         return 0
-    folder = write_bundle(shot, tasks, args.folder, cache=args.cache or "", device=args.device)
+    try:
+        folder = write_bundle(shot, tasks, args.folder, cache=args.cache or "", device=args.device)
+    except OSError as error:
+        raise OutputError(f"the bundle cannot be written: {system_words(error)}", path=args.folder) from error
     print(f"{folder}: {counted(len(tasks), 'task')}: {', '.join(map(str, tasks))}")
     return 0
 
