@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import bpy
@@ -19,6 +20,10 @@ OUTPUTS = {
     "CompositorNodeSplitViewer",
     "NodeGroupOutput",
 }
+
+
+# Nodes that say where a picture lies without touching its pixels.
+MOVING = {"CompositorNodeTranslate", "CompositorNodeTransform", "CompositorNodeStabilize", "CompositorNodeScale"}
 
 
 def tree_of(scene: Any) -> Any | None:
@@ -98,6 +103,21 @@ def add_painted(tree: Any, image: Any) -> Any:
     return split.outputs["Red"]
 
 
+def as_shown(tree: Any, socket: Any) -> Any:
+    """The socket with its picture where the comp shows it: a File Output of 4.x does not write where one was moved to.
+
+    What was moved is laid into the render's frame there.
+    """
+    names = upstream(socket.node)
+    if IS_5 or not any(node.bl_idname in MOVING for node in _with_groups(tree.nodes[name] for name in names)):
+        return socket
+    frame, laid = tree.nodes.new("CompositorNodeBoxMask"), tree.nodes.new("CompositorNodeMixRGB")
+    laid.inputs[0].default_value = 1.0  # nothing is left of the frame but its size
+    tree.links.new(frame.outputs[0], laid.inputs[1])
+    tree.links.new(socket, laid.inputs[2])
+    return laid.outputs[0]
+
+
 def source_of(socket: Any) -> Any | None:
     """The output socket that feeds an input, through reroutes; None where nothing does."""
     seen = 0
@@ -137,15 +157,18 @@ def images(node: Any) -> Iterator[Any]:
 
 def nodes_within(tree: Any) -> Iterator[Any]:
     """The nodes of a tree and of the groups in it, each group once; nothing for no tree."""
-    waiting = [tree] if tree is not None else []
-    seen = set(waiting)
+    yield from _with_groups(() if tree is None else tree.nodes)
+
+
+def _with_groups(nodes: Iterable[Any]) -> Iterator[Any]:
+    waiting, seen = list(nodes), set()
     while waiting:
-        for each in waiting.pop().nodes:
-            yield each
-            group = getattr(each, "node_tree", None)
-            if group is not None and group not in seen:
-                seen.add(group)
-                waiting.append(group)
+        each = waiting.pop(0)
+        yield each
+        group = getattr(each, "node_tree", None)
+        if group is not None and group not in seen:
+            seen.add(group)
+            waiting.extend(group.nodes)
 
 
 def unknown_nodes(tree: Any, names: set[str]) -> Iterator[Any]:
@@ -157,7 +180,58 @@ def unknown_nodes(tree: Any, names: set[str]) -> Iterator[Any]:
 
 
 def keep_only(tree: Any, names: set[str]) -> None:
-    """Removes every other node."""
-    for node in list(tree.nodes):
-        if node.name not in names:
-            tree.nodes.remove(node)
+    """Removes every other node from a copied tree."""
+    with _action_aside(tree.animation_data):
+        for node in list(tree.nodes):
+            if node.name not in names:
+                tree.nodes.remove(node)
+
+
+@contextlib.contextmanager
+def nothing_written(tree: Any) -> Iterator[None]:
+    """The groups in a copied tree are the artist's own: what writes files in them is muted meanwhile."""
+    within = [node for node in nodes_within(tree) if node.id_data != tree]
+    loud = [node for node in within if node.bl_idname == "CompositorNodeOutputFile" and not node.mute]
+    for node in loud:
+        node.mute = True
+    try:
+        yield
+    finally:
+        for node in loud:
+            node.mute = False
+
+
+def is_animated(node: Any) -> bool:
+    """Whether a curve or a driver moves something of a node."""
+    return any(curve.data_path.startswith(f"{node.path_from_id()}.") for curve in _curves(node.id_data.animation_data))
+
+
+def _curves(animation: Any | None) -> Iterator[Any]:
+    if animation is None:
+        return
+    yield from animation.drivers
+    action = animation.action
+    if action is None:
+        return
+    if not hasattr(action, "layers"):  # 4.3 and older
+        yield from action.fcurves
+        return
+    for layer in action.layers:
+        for strip in layer.strips:
+            for bag in strip.channelbags:
+                yield from bag.fcurves
+
+
+@contextlib.contextmanager
+def _action_aside(animation: Any | None) -> Iterator[None]:
+    """A node that is removed takes its curves along, and a copied tree shares its action with the artist's."""
+    action = animation.action if animation is not None else None
+    if animation is None or action is None:
+        yield
+        return
+    slot = getattr(animation, "action_slot", None)  # 4.4 and newer
+    animation.action = None
+    yield
+    animation.action = action
+    if slot is not None:
+        animation.action_slot = slot

@@ -29,9 +29,9 @@ class Wanted:
     """One picture to render.
 
     source: "plate" or "mask" (what is linked to the node's sockets), "Mask:NAME" (a Mask datablock) or "Image:NAME"
-    (a painted image). frame: the scene's. folder, name: where it goes; "{digest}" in the name becomes the first 16
-    letters of the digest of the file. width, height: the size that masks are drawn at; 0: that of the plate that was
-    rendered before them.
+    (a painted image); NAME is the full one, which tells a linked one from the file's own. frame: the scene's. folder,
+    name: where it goes; "{digest}" in the name becomes the first 16 letters of the digest of the file. width, height:
+    the size that masks are drawn at; 0: that of the plate that was rendered before them.
     """
 
     source: str
@@ -51,6 +51,7 @@ def rendered(scene_name: str, node_name: str, wanted: list[Wanted]) -> Iterator[
             these = [each for each in wanted if (each.source, each.width, each.height) == (source, width, height)]
             with contextlib.ExitStack() as scratch_things:
                 scratch = scratch_things.enter_context(_scratch(scene))
+                scratch_things.enter_context(compositor.nothing_written(compositor.tree_of(scratch)))
                 folder = scratch_things.enter_context(tempfile.TemporaryDirectory(prefix="seqmatte-"))
                 painted = scratch_things.enter_context(_as_data(source))
                 _wire(scratch, node_name, painted or source, (width, height) if width else drawn, folder)
@@ -123,10 +124,10 @@ def _as_data(source: str) -> Iterator[str]:
     if kind != "Image":
         yield ""
         return
-    made = bpy.data.images[name].copy()
+    made = _named(bpy.data.images, name).copy()
     made.colorspace_settings.is_data = True
     try:
-        yield f"Image:{made.name}"
+        yield f"Image:{made.name_full}"
     finally:
         bpy.data.images.remove(made)
 
@@ -145,26 +146,32 @@ def _wire(scratch: Any, node_name: str, source: str, size: tuple[int, int], fold
             "Render that part to files and link those"
         )
     compositor.keep_only(tree, names)
-    compositor.add_file_output(tree, folder, socket)
+    compositor.add_file_output(tree, folder, compositor.as_shown(tree, socket))
 
 
 def _socket(tree: Any, node: Any, kind: str, name: str, size: tuple[int, int]) -> Any:
     """The socket, in the copied tree, that holds the source."""
     if kind == "Mask":
-        drawn = compositor.add_mask(tree, bpy.data.masks[name])
+        drawn = compositor.add_mask(tree, _named(bpy.data.masks, name))
         compositor.size_mask(drawn, *size)
         return drawn.outputs["Mask"]
     if kind == "Image":
-        painted = tuple(bpy.data.images[name].size)
+        image = _named(bpy.data.images, name)
+        painted = tuple(image.size)
         if any(size) and painted != size:
             raise ExportError(f"the painted image is {painted[0]} x {painted[1]}, the plate {size[0]} x {size[1]}")
-        return compositor.add_painted(tree, bpy.data.images[name])
+        return compositor.add_painted(tree, image)
     socket = compositor.source_of(node.inputs["Image" if kind == "plate" else "Mask"])
     if socket is None:
         raise ExportError(f"nothing is linked to the {kind} of {node.name!r}")
     if socket.node.bl_idname == "CompositorNodeMask" and all(size):
         compositor.size_mask(socket.node, *size)
     return socket
+
+
+def _named(blocks: Any, name: str) -> Any:
+    """A mask or image by its full name: by its name alone, one of this file hides a linked one."""
+    return next(block for block in blocks if block.name_full == name)
 
 
 def _render(scratch: Any, each: Wanted, folder: str) -> str:

@@ -128,6 +128,8 @@ def plate_range(node: Any) -> FrameRange:
 
 def _image_plate(node: Any, frames: FrameRange) -> Plate:
     image = node.image
+    if compositor.is_animated(node):
+        return Plate(image.name, why="its frames are animated")
     if image.source in ("SEQUENCE", "MOVIE") and not node.use_cyclic:
         _within(frames, node.frame_start, node.frame_duration, image.name)
     why = _unlike_its_file(image.filepath, image) or _altered(node)
@@ -159,6 +161,8 @@ def _unlike_its_file(filepath: str, picture: Any) -> str:
         return "it is no EXR"
     if getattr(picture, "packed_file", None):
         return "it is packed"
+    if getattr(picture, "is_dirty", False):
+        return "it has paint that is not saved"
     if picture.source == "SEQUENCE" and _number(filepath) is None:
         return "its files are not numbered"
     pattern = numbered(filepath) if picture.source == "SEQUENCE" else FramePath(filepath)

@@ -187,12 +187,17 @@ def _key(matte: Any, key: Any, shift: int) -> Key:
     if key.source == "MASK":
         if key.mask is None:
             raise scene.NotReady(f"The key on {key.frame} names no Mask.")
-        return Key(key.frame, key.kind, f"Mask:{key.mask.name}")
+        return Key(key.frame, key.kind, f"Mask:{key.mask.name_full}")
     if key.source == "IMAGE":
         if key.image is None:
             raise scene.NotReady(f"The key on {key.frame} names no image.")
+        if key.image.source not in ("FILE", "SEQUENCE", "GENERATED"):
+            raise scene.NotReady(
+                f"The key on {key.frame} names {key.image.name!r}, a {key.image.source.lower()}, whose frames have no "
+                "numbers: show it in an Image node, link that to the Mask socket, and let the key take that."
+            )
         path = _file_of(key.image, key.frame + shift)
-        return Key(key.frame, key.kind, "" if path else f"Image:{key.image.name}", path)
+        return Key(key.frame, key.kind, "" if path else f"Image:{key.image.name_full}", path)
     if not matte.inputs["Mask"].is_linked:
         raise scene.NotReady(f"The key on {key.frame} takes the Mask socket, to which nothing is linked.")
     return Key(key.frame, key.kind, "mask")
