@@ -15,7 +15,7 @@ from seqlink.call import WorkerError
 from seqlink.client import Worker
 from seqlink.settings import SettingsError
 
-from . import keys, node, owner, record, results, scene, session, status
+from . import holes, keys, node, owner, record, results, scene, session, status
 from .session import Job
 from .trouble import Trouble
 from .upgrade import upgrade
@@ -49,7 +49,7 @@ def tell(message: str) -> None:
 def solve(group: nuke.Group, frames: FrameRange | None = None) -> None:
     """Writes guides and plates, asks the engine for the frames (all of the range if none are named)."""
     _refuse_if_running(group)
-    scene.asked(group)
+    _refuse_what_lacks(group)
     owner.claim(group)
     reason = status.writable(node.folder(group))
     if reason:
@@ -103,7 +103,7 @@ def check(group: nuke.Group) -> None:
 def bundle(group: nuke.Group) -> None:
     """Writes an OpenJD job bundle beside the results, for a farm that solves this node."""
     _refuse_if_running(group)
-    scene.asked(group)
+    _refuse_what_lacks(group)
     written = partial(results.bundled, owner=owner.script(), cache=settings.load().cache)
     owner.claim(group, mattes=False)
     parts, uid = scene.parts(group), node.uid_of(group)
@@ -185,6 +185,14 @@ def _here(group: nuke.Group) -> FrameRange:
     if nuke.frame() not in frames:
         raise Trouble(f"Frame {nuke.frame()} is outside the node's range {frames}.")
     return frames
+
+
+def _refuse_what_lacks(group: nuke.Group) -> None:
+    """What is asked for, and what another node of ours should give to its inputs."""
+    frames, guided = scene.asked(group)
+    for name, needed in (("MattePlateWrite", frames), ("MatteMaskWrite", FrameRange(guided))):
+        for line in holes.of(node.part(group, name), needed, scene.views(group)):
+            raise Trouble(f"{line}. {group.fullName()} begins with it: solve that first.")
 
 
 def _refuse_if_running(group: nuke.Group) -> None:

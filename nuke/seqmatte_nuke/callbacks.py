@@ -81,7 +81,8 @@ def on_script_save() -> None:
 @_quiet
 def before_frame() -> None:
     # Farms look for lines with ERROR; a missing matte is otherwise silently black.
-    for line in holes.of(nuke.thisNode(), nuke.frame()):
+    write = nuke.thisNode()
+    for line in holes.of(write, [nuke.frame()], str(write["views"].value()).split()):
         nuke.tprint(f"ERROR: SeqMatte: {line}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import nuke
 from seqlink import FramePath, FrameRange
@@ -12,28 +12,27 @@ from . import above, node, scene
 from .trouble import Trouble
 
 
-def of(write: nuke.Node, frame: int) -> Iterator[str]:
-    """One sentence for each of our nodes above a Write that gives no result on a frame of its range."""
+def of(write: nuke.Node, frames: Iterable[int], views: list[str]) -> Iterator[str]:
+    """One sentence for each of our nodes above a Write and each frame of its range on which it gives no result."""
     ours = node.all_of_ours()
-    if any(write.fullName().startswith(f"{group.fullName()}.") for group in ours):
-        return  # a solve's own render
     feeding = [(found.fullName(), times) for found, times in above.upstream(write)] if ours else []
     for group in ours:
         if not group["disable"].value() and str(group["show"].value()) != "plate":
-            for at in _seen(group, feeding, frame):
-                gone = _gone(group, write, at)
+            for at in _seen(group, feeding, frames):
+                gone = _gone(group, views, at)
                 if gone:
                     yield f"{group.fullName()} has no matte on frame {at}: {gone}"
 
 
-def _seen(group: nuke.Group, feeding: list[tuple[str, above.Times]], frame: int) -> FrameRange:
+def _seen(group: nuke.Group, feeding: list[tuple[str, above.Times]], frames: Iterable[int]) -> FrameRange:
     """The frames of a node that are rendered, as far as they can be told: where it, or a group around it, feeds."""
     name = group.fullName()
     times = [times for other, times in feeding if name == other or name.startswith(f"{other}.")]
-    return FrameRange(at for at in (above.seen_at(frame, way) for way in times) if at is not None)
+    seen = (above.seen_at(frame, way) for way in times for frame in frames)
+    return FrameRange(at for at in seen if at is not None)
 
 
-def _gone(group: nuke.Group, write: nuke.Node, frame: int) -> str:
+def _gone(group: nuke.Group, views: list[str], frame: int) -> str:
     """What the inner Read lacks, since it makes the picture wherever the node's folder is; empty where it lacks nothing
     that is rendered, or nothing is expected."""
     try:
@@ -47,7 +46,8 @@ def _gone(group: nuke.Group, write: nuke.Node, frame: int) -> str:
         return "it was not solved yet"
     if not int(read["first"].value()) <= frame <= int(read["last"].value()):
         return "that frame was outside the range when it was solved"
-    return next(filter(None, (_gone_of(view, group, file, frame) for view in _views(group, write))), "")
+    asked = scene.asked_views(group)
+    return next(filter(None, (_gone_of(view, group, file, frame) for view in views if view in asked)), "")
 
 
 def _gone_of(view: str, group: nuke.Group, file: str, frame: int) -> str:
@@ -55,9 +55,3 @@ def _gone_of(view: str, group: nuke.Group, file: str, frame: int) -> str:
     if not os.path.exists(path):
         return path
     return f"the view {view} was not solved yet" if scene.borrows(group, view, file) else ""
-
-
-def _views(group: nuke.Group, write: nuke.Node) -> list[str]:
-    """The views that a Write renders and that are asked of the node."""
-    asked = scene.asked_views(group)
-    return [view for view in str(write["views"].value()).split() if view in asked]

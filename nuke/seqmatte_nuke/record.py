@@ -52,10 +52,6 @@ class Record:
     def stale(self) -> FrameRange:
         return FrameRange.parse(self.changed) if self.changed else FrameRange()
 
-    def problems(self) -> list[int]:
-        """Frames in the order in which they want looking at: failed, then by rising confidence."""
-        return [*sorted(self.failed), *sorted(self.confidence, key=lambda frame: (self.confidence[frame], frame))]
-
 
 def results(folder: str) -> FramePath:
     """Where the results of a folder lie."""

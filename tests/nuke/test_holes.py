@@ -180,3 +180,25 @@ def test_what_a_retime_asks_for_is_nobodys_guess_and_what_goes_past_it_is_told_o
     merge.setInput(0, warp)
     merge.setInput(1, script.node)
     assert rendered_by_a_write(script, merge, 2) == [line]
+
+
+@pytest.mark.parametrize("index", [0, 1], ids=["plate", "mask"])
+@pytest.mark.parametrize("button", ["solve", "bundle"])
+def test_a_node_that_begins_with_anothers_mattes_is_not_solved_where_they_lack(script, nuke, adapter, index, button):
+    script.node["show"].setValue("result")
+    first, second = script.node, adapter.create()
+    for place, above in enumerate((script.read, script.roto)):
+        second.setInput(place, first if place == index else above)
+    for name, value in {"recipe": "toy", "keys": "5", "first": 1, "last": 12}.items():
+        second[name].setValue(value)
+    second[button].execute()
+    said = "SeqMatte1 has no matte on frame {}: it was not solved yet. SeqMatte2 begins with it: solve that first."
+    assert nuke.told == [said.format((1, 5)[index])] and script.written == []
+    script.solve()
+    lacks(script, 5)
+    second[button].execute()
+    assert "SeqMatte1 has no matte on frame 5: " in nuke.told[1]
+    script.solve()
+    script.node = second
+    script.solve(button)
+    assert len(nuke.told) == 2
