@@ -94,10 +94,13 @@ def frames_of(settings: Any) -> FrameRange:
 
 def colour() -> Colour:
     """The config that Blender works with, and its working space: what exported numbers are in."""
-    named = os.environ.get("OCIO", "")
-    if not named:
-        named = os.path.join(bpy.utils.system_resource("DATAFILES", path="colormanagement") or "", "config.ocio")
-    return Colour(config=named, space=working_space())
+    # Tried in 4.2, 4.5, 5.0: a config among the user's own data files takes the place of the built-in one.
+    folders = [
+        find("DATAFILES", path="colormanagement") for find in (bpy.utils.user_resource, bpy.utils.system_resource)
+    ]
+    files = [os.path.join(folder, "config.ocio") for folder in folders if folder]
+    found = next((file for file in files if os.path.exists(file)), "")
+    return Colour(config=os.environ.get("OCIO") or found, space=working_space())
 
 
 def working_space() -> str:

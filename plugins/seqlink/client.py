@@ -161,7 +161,8 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**stripped(os.environ), **self._env},
+                # Or `python -m` looks for modules in the host's folder first, which may be the artist's.
+                env={**stripped(os.environ), "PYTHONSAFEPATH": "1", **self._env},
                 **own_session(),
             )
         except (OSError, ValueError) as error:

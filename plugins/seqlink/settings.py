@@ -55,6 +55,8 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None)
         named = environment.get("SEQMATTE_" + field.name.upper())
         if named:
             saved[field.name] = named
+    for name in {"python", "cache"} & set(saved):
+        saved[name] = os.path.expanduser(saved[name])  # no shell stands between, and a folder called ~ would be made
     return Settings(**saved)
 
 

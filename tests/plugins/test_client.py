@@ -251,6 +251,14 @@ def test_the_hosts_own_paths_do_not_reach_the_engine(monkeypatch):
     assert kept["PATH"] == os.environ["PATH"]
 
 
+def test_what_lies_in_the_hosts_folder_is_not_taken_for_a_part_of_the_engine(tmp_path, monkeypatch):
+    (tmp_path / "queue.py").write_text("raise SystemExit('a file of the shot was run')")
+    monkeypatch.chdir(tmp_path)
+    worker = script("import queue\ngreet()\nnext_line()")
+    assert worker.start()["protocol"] == wire.PROTOCOL
+    worker.stop()
+
+
 def test_variables_given_to_the_worker_win_over_the_hosts(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/host")
     worker = Worker(

@@ -25,6 +25,14 @@ def test_a_studios_environment_wins_over_the_file(tmp_path):
     assert settings.load(tmp_path / "s", environment) == Settings("theirs", "here", "cuda")
 
 
+def test_a_home_folder_may_be_written_short(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    settings.save(Settings("~/venv/bin/python", "here"), tmp_path / "s")
+    made = settings.load(tmp_path / "s", {"SEQMATTE_CACHE": "~/cache"})
+    assert made == Settings(str(tmp_path / "venv/bin/python"), str(tmp_path / "cache"))
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"python": 3}', "\xff"])
 def test_a_damaged_file_is_named_with_what_to_do(tmp_path, text):
     (tmp_path / "s").write_text(text, encoding="latin-1")

@@ -180,6 +180,12 @@ def test_an_aces_config_goes_through_bit_for_bit(tmp_path: Path):
     assert "ACES flow: equal, ACEScg" in ran.stdout
 
 
+def test_a_config_of_the_users_own_is_the_one_that_the_shot_names(tmp_path: Path):
+    ran = in_plain_blender("own_config.py", str(tmp_path))
+    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
+    assert "own config: ready" in ran.stdout
+
+
 def test_results_set_to_another_folder_are_read_from_there(solved: rig.Comp, tmp_path: Path):
     shown = solved.render(1003)
     shutil.move(solved.result(1003).parent, tmp_path / "server")
