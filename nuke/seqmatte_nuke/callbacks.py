@@ -53,6 +53,7 @@ def on_create() -> None:
         others = [group for group in node.all_of_ours() if group.fullName() != made.fullName()]
         if node.uid_of(made) in {node.uid_of(group) for group in others}:
             node.renew(made)
+            results.say(cast(nuke.Group, made))
 
 
 @_quiet

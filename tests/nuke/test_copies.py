@@ -50,6 +50,14 @@ def test_a_copy_is_solved_without_computing_anything_again(script, rendered):
     assert not (script.folder / "walked").exists()
 
 
+def test_a_copy_says_that_it_was_not_solved(script):
+    script.solve()
+    first = pasted(script)
+    assert script.node["status"].value() == "not solved"
+    assert first["status"].value().startswith("ready, 12/12")
+    assert all(script.shown().values())
+
+
 def test_one_frame_that_is_corrected_in_a_copy_leaves_the_others_as_they_were(script):
     script.node["keys"].setValue("3 9")
     script.solve()
