@@ -1,4 +1,4 @@
-"""Whose results lie in a folder, and where a node looks for them when its script is copied, moved or given views."""
+"""Whose results lie in a folder, and where a node looks for them when its script is copied or moved."""
 
 import hashlib
 import json
@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from shots import write_tiny_shot
 
 ALL = list(range(1, 13))
 
@@ -122,18 +120,6 @@ def test_a_new_version_touches_no_plate_or_guide_that_a_job_of_the_old_one_may_r
     script.solve()
     assert script.results != first and not list(script.results.rglob("*.part"))
     assert [stamps(first / place) for place in ("plate", "guides")] == before
-
-
-def test_a_plate_that_is_rendered_anew_is_never_missing_while_it_is_replaced(script, nuke, monkeypatch):
-    graded(script)
-    script.solve()
-    before, removed, remove = stamps(script.results / "plate"), [], os.remove
-    monkeypatch.setattr(os, "remove", lambda path: [removed.append(path), remove(path)])
-    script.tiny = write_tiny_shot(script.folder / "another", seed=5)
-    script.solve()
-    after = stamps(script.results / "plate")
-    assert after.keys() == before.keys() and all(after[name] != before[name] for name in before)
-    assert not before.keys() & set(removed)
 
 
 @pytest.mark.parametrize(
@@ -305,44 +291,3 @@ def test_a_save_into_another_folder_while_a_node_is_solved_says_where_the_frames
     script.solve()
     assert script.node["status"].value().startswith("ready, 12/12")
     assert all(script.shown().values())
-
-
-def test_a_view_that_is_added_takes_nothing_from_the_one_that_is_solved(script, nuke):
-    script.solve()
-    before = digests(script)
-    nuke.addView("right")
-    script.press("reload")
-    assert digests(script) == before
-    assert script.node["status"].value().startswith("partial, 0/12")
-    script.solve("check")
-    assert nuke.told == [] and "stale" not in script.node["status"].value()
-    script.solve()
-    assert digests(script) == before
-    assert set(script.shown().values()).isdisjoint(script.shown("right").values())
-    assert script.node["status"].value().startswith("ready, 12/12")
-    nuke.answers[:] = [True]
-    script.press("clear")
-    assert not list(script.results.rglob("matte.*.exr"))
-
-
-def test_of_two_views_only_the_one_that_fails_is_marked(script, nuke):
-    from seqmatte_nuke import record
-
-    nuke.addView("right")
-    script.solve()
-    render = nuke.hooks.render
-
-    def spoiled(write, frame, view, path):
-        render(write, frame, view, path)
-        if view == "right" and write["channels"].value() == "alpha":
-            Path(path).write_bytes(b"no picture")
-
-    nuke.hooks.render = spoiled
-    script.solve()
-    left, right = (record.read(str(script.results / view)) for view in ("main", "right"))
-    assert (left.outcome, left.message, left.failed) == ("ready", "", {})
-    assert right.outcome == "failed" and "right/guides" in right.message
-    assert script.node["status"].value().startswith("failed")
-    nuke.hooks.render = render
-    script.solve()
-    assert script.node["status"].value().startswith("ready, 12/12")

@@ -6,6 +6,8 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 
+from shots import write_tiny_shot
+
 
 @pytest.fixture
 def nuke(hostile_nuke):
@@ -140,3 +142,21 @@ def test_what_the_engine_says_of_a_frame_names_it(script):
     oiio.ImageBuf(picture).write(script.tiny.plate.path(5), "half")
     script.solve()
     assert script.node["status"].value().split("\n")[1].startswith("Frame 5: the plate has ")
+
+
+def stamps(folder):
+    """What another job sees of files that it reads, by name; a change of a name's file is one of its inode."""
+    found = {str(path): path.stat() for path in folder.rglob("*.exr")}
+    return {name: (one.st_ino, one.st_nlink, one.st_mtime_ns, one.st_ctime_ns) for name, one in found.items()}
+
+
+def test_a_plate_that_is_rendered_anew_is_never_missing_while_it_is_replaced(script, nuke, monkeypatch):
+    graded(script)
+    script.solve()
+    before, removed, remove = stamps(script.results / "plate"), [], os.remove
+    monkeypatch.setattr(os, "remove", lambda path: [removed.append(path), remove(path)])
+    script.tiny = write_tiny_shot(script.folder / "another", seed=5)
+    script.solve()
+    after = stamps(script.results / "plate")
+    assert after.keys() == before.keys() and all(after[name] != before[name] for name in before)
+    assert not before.keys() & set(removed)
