@@ -39,7 +39,8 @@ class Job:
 
     method: render or status, with params for each part beside its Shot. have: by view the keys of the frames that it
     holds, to be told before a render which of them are stale. heard: called with (job, part, event). ended:
-    called with (job). Both in the main thread. again: its engine is ended because of another job.
+    called with (job). Both in the main thread. again: its engine is ended because of another job. waits: others are
+    before it, and nothing was made for it yet. spared: it did not suffer for what one of those did, which it does once.
     """
 
     uid: str
@@ -54,6 +55,8 @@ class Job:
     error: WorkerError | None = None
     cancelled: bool = False
     again: bool = False
+    waits: bool = False
+    spared: bool = False
     over: bool = False
     done: int = 0
     total: int = 0
@@ -173,26 +176,33 @@ def _end(job: Job) -> None:
 
 
 def _follow_part(job: Job, part: Part, params: dict[str, Any], post: Callable[..., None]) -> None:
-    """From its beginning again where its engine was ended because of another job. Raises WorkerError."""
+    """From its beginning again where its engine ended because of another job. Raises WorkerError."""
     try:
         _ask(job, part, params, post)
     except WorkerDied:
-        if not job.again or job.cancelled:
+        if job.cancelled or not (job.again or job.waits):
             raise
-        job.again = False
+        job.again, job.spared = False, True
         _follow_part(job, part, params, post)
 
 
 def _ask(job: Job, part: Part, params: dict[str, Any], post: Callable[..., None]) -> None:
+    job.waits = not job.spared and _others_before(job)
     if job.have and not job.cancelled:
         _ask_what_is_stale(job, part, post)
     if job.cancelled:
         return  # pressed while the engine was asked: nothing of this part is begun
     call = worker(job).send(job.method, {"shot": part.shot.to_dict(), **params})
     for event in _heard(job, call):
+        job.waits = False
         _show(job, event)
         post(job.heard, job, part, event)
     job.answers.append(call.result())
+
+
+def _others_before(job: Job) -> bool:
+    with _lock:
+        return any(other.worker is job.worker for other in _jobs.values() if other is not job)
 
 
 def _ask_what_is_stale(job: Job, part: Part, post: Callable[..., None]) -> None:

@@ -129,6 +129,27 @@ def test_an_engine_that_listens_no_more_is_ended_by_a_second_cancel_and_other_no
     assert first["status"].value().startswith("ready, 12/12") and script.nuke.told == []
 
 
+def test_a_node_that_waits_does_not_fail_with_the_one_that_ends_the_engine(script, adapter):
+    gate, first, second = script.gate(1, 2), script.node, second_node(script, adapter)
+    first["toy__trouble"].setValue("exit")
+    first["toy__frame"].setValue(3)
+    script.press("solve")
+    script.nuke.pump(lambda: (script.results / "matte/matte.0001.exr").exists())
+    adapter.press("solve", second)
+    (gate / "3").touch()
+    assert finish(script, second).startswith("ready, 12/12")
+    assert "killed by signal 9" in finish(script, first) and first["status"].value().startswith("failed, ")
+
+
+def test_an_engine_that_no_node_can_start_fails_for_each_that_waits(script, adapter, settings):
+    settings("#!/bin/sh\nread line\necho 'the disk is on fire' >&2\nexit 3\n")
+    first, second = script.node, second_node(script, adapter)
+    for node in (first, second):
+        adapter.press("solve", node)
+    for node in (first, second):
+        assert "the disk is on fire" in finish(script, node)
+
+
 @pytest.mark.parametrize("how", ["cancelled twice", "closed"])
 def test_an_engine_that_never_answers_keeps_nobody_waiting(script, settings, how):
     from seqmatte_nuke import session
