@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from seqmatte.errors import WeightsError
+from seqmatte.errors import SeqmatteError, WeightsError
 
 # Distribution -> module, as pyproject.toml asks for them.
 NEEDED = {
@@ -68,6 +68,8 @@ def _guarded(section: Iterator[Check]) -> Iterator[Check]:
     """A check that meets a bug or a broken package says so, and the others go on."""
     try:
         yield from section
+    except SeqmatteError as error:
+        yield Check(getattr(section, "__name__", "check").replace("_", " "), "problem", str(error))
     except Exception as error:  # noqa: BLE001 - whatever is broken here is what the page is for
         advice = "put the packages above right first; if they are, please report this"
         yield Check(getattr(section, "__name__", "check"), "problem", f"{type(error).__name__}: {error}", advice)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from seqmatte.errors import PlateError
+from seqmatte.errors import CacheError, PlateError
 from seqmatte.file_stamp import Stamp, stamp_of, written_since
 
 # A file younger than this when it was hashed may change again within its timestamp's granularity.
@@ -29,11 +29,18 @@ def digest(*parts: object) -> str:
 
 
 def home() -> Path:
-    """The user's folder of caches and settings: $SEQMATTE_HOME, else the system's cache folder."""
+    """The user's folder of caches and settings: $SEQMATTE_HOME, else the system's cache folder.
+
+    Raises CacheError for a user who has none, as in containers of farms.
+    """
     if named := os.environ.get("SEQMATTE_HOME"):
         return Path(named)
     base = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "seqmatte"
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "seqmatte"
+    except RuntimeError:
+        advice = "name a folder in the environment variable SEQMATTE_HOME, and the cache with --cache"
+        raise CacheError(f"this user has no home folder; {advice}") from None
 
 
 class FileDigests:
@@ -46,7 +53,7 @@ class FileDigests:
     def __init__(self, database: Path | None = None) -> None:
         self._lock = threading.Lock()
         self._seen: dict[str, tuple[Stamp, float, str]] = {}
-        self._database = self._opened(database or home() / "digests.sqlite")
+        self._database = self._opened(database)
 
     def of(self, path: str | os.PathLike[str]) -> str:
         """The digest of a file's bytes.
@@ -94,19 +101,20 @@ class FileDigests:
             self._database = None
 
     @staticmethod
-    def _opened(path: Path) -> sqlite3.Connection | None:
+    def _opened(path: Path | None) -> sqlite3.Connection | None:
         table = (
             "create table if not exists stamped "
             "(path text primary key, size int, time int, changed int, inode int, read_at real, digest text)"
         )
         try:
+            path = path or home() / "digests.sqlite"
             path.parent.mkdir(parents=True, exist_ok=True)
             database = sqlite3.connect(path, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False)
             database.execute("pragma journal_mode = wal")
             database.execute("pragma synchronous = off")
             database.execute(table)
             database.execute("drop table if exists files")  # of earlier releases
-        except (OSError, sqlite3.Error):
+        except (OSError, sqlite3.Error, CacheError):
             # Only a memory: without it files are hashed again.
             return None
         return database

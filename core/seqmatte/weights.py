@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqmatte import whole_file
-from seqmatte.errors import OutputError, WeightsError
+from seqmatte.errors import CacheError, OutputError, WeightsError
 from seqmatte.file_faults import system_words, write_whole
 from seqmatte.keys import FileDigests, home
 from seqmatte.recognition import differences, every_form, nearest, recognised, shapes, slot_of, unlike
@@ -71,12 +71,21 @@ def find(network: str, variant: str = "", override: str | None = None) -> Weight
     """
     if override is not None:
         return _verified(network, Path(override))
-    for place in (folder(), SHIPPED):
+    for place in _places():
         for slot in _slots(network, variant):
             for suffix in SUFFIXES:
-                if (path := place / f"{slot}{suffix}").is_file():
+                # Not is_file(), which raises for a home that may not be looked into.
+                if os.path.isfile(path := place / f"{slot}{suffix}"):
                     return _verified(network, path)
     raise WeightsError(missing(network, variant))
+
+
+def _places() -> tuple[Path, ...]:
+    """Where weights lie: the user's own folder, for users who have a home, and the package's."""
+    try:
+        return folder(), SHIPPED
+    except CacheError:
+        return (SHIPPED,)
 
 
 def missing(network: str, variant: str = "") -> str:
