@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import nuke
 
+from .node import PLATE, is_ours
+
 # They ask for several frames, or for frames that nothing but themselves knows.
 _RETIMES = (
     "Retime", "TimeWarp", "Kronos", "OFlow", "OFlow2", "TimeClip", "AppendClip", "TimeDissolve", "FrameBlend",
@@ -18,7 +20,7 @@ Times = tuple[nuke.Node, ...]
 
 
 def upstream(start: nuke.Node | None) -> Iterator[tuple[nuke.Node, Times]]:
-    """A node and those above it, the nearest first; out of a group, to what is connected to it.
+    """A node and those above it, the nearest first; into groups, and out of them to what is connected to them.
 
     Each with the nodes that change time on the way to it.
     """
@@ -58,10 +60,24 @@ def _changes_time(found: nuke.Node) -> bool:
 
 
 def feeding(found: nuke.Node) -> list[nuke.Node | None]:
-    """What is connected to a node; to an Input in a group, what is connected to the group."""
+    """What a node's picture is made of: of a group what feeds its Output, of an Input what is connected to the group.
+
+    One of ours that shows what was made for it is made of nothing else.
+    """
+    off = found.knob("disable")
+    if off is not None and off.value():
+        return [found.input(0)]
+    if is_ours(found):
+        return [found.input(PLATE)] if str(found["show"].value()).startswith("plate") else []
+    if isinstance(found, nuke.Group):
+        return [inner for inner in found.nodes() if inner.Class() == "Output"]
     around = found.fullName().rpartition(".")[0]
-    if found.Class() != "Input" or not around:
-        return [found.input(index) for index in range(found.inputs())]
+    if found.Class() == "Input" and around:
+        return _connected(around, int(found["number"].value()))
+    return [found.input(index) for index in range(found.inputs())]
+
+
+def _connected(group: str, number: int) -> list[nuke.Node | None]:
     with nuke.root():
-        group = nuke.toNode(around)
-    return [group.input(int(found["number"].value()))] if group is not None else []
+        found = nuke.toNode(group)
+    return [found.input(number)] if found is not None else []

@@ -25,10 +25,9 @@ def of(write: nuke.Node, frames: Iterable[int], views: list[str]) -> Iterator[st
 
 
 def _seen(group: nuke.Group, feeding: list[tuple[str, above.Times]], frames: Iterable[int]) -> FrameRange:
-    """The frames of a node that are rendered, as far as they can be told: where it, or a group around it, feeds."""
-    name = group.fullName()
-    times = [times for other, times in feeding if name == other or name.startswith(f"{other}.")]
-    seen = (above.seen_at(frame, way) for way in times for frame in frames)
+    """The frames of a node that are rendered, as far as they can be told."""
+    ways = [times for name, times in feeding if name == group.fullName()]
+    seen = (above.seen_at(frame, way) for way in ways for frame in frames)
     return FrameRange(at for at in seen if at is not None)
 
 

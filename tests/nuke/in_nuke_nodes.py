@@ -68,6 +68,7 @@ def a_group_is_a_context_and_has_as_many_inputs_as_input_nodes(nuke, folder):
     with group, nuke.root():
         assert nuke.toNode(group.name()) == group
     assert (inner.Class(), int(inner["number"].value())) == ("Input", 0)
+    assert isinstance(group, nuke.Group) and inner in group.nodes()
     assert group.node("plate") == inner and group.node("nobody") is None
     assert nuke.toNode("nobody") is None
     assert inner not in nuke.allNodes() and inner in nuke.allNodes("Input", recurseGroups=True)

@@ -202,3 +202,28 @@ def test_a_node_that_begins_with_anothers_mattes_is_not_solved_where_they_lack(s
     script.node = second
     script.solve(button)
     assert len(nuke.told) == 2
+
+
+def test_a_node_in_a_group_that_its_output_does_not_show_lacks_nothing(script, nuke):
+    script.solve()
+    lacks(script, 2)
+    script.copy()
+    group = nuke.createNode("Group", inpanel=False)
+    with group:
+        plate = nuke.createNode("Input", inpanel=False)
+        nuke.nodePaste(str(script.folder / "clip.nk"))
+        nuke.createNode("Output", inpanel=False).setInput(0, plate)
+    group.setInput(0, script.read)
+    assert rendered_by_a_write(script, group, 2) == []
+
+
+def test_of_nodes_in_a_row_only_the_one_that_is_shown_can_lack(script, nuke, adapter):
+    script.solve()
+    line, second = lacks(script, 2), adapter.create()
+    second.setInput(0, script.node)
+    assert rendered_by_a_write(script, second, 2) == [line]
+    second["show"].setValue("result")
+    told = rendered_by_a_write(script, second, 2)
+    assert told and all("SeqMatte2 has no matte" in one for one in told)
+    second["disable"].setValue(True)
+    assert rendered_by_a_write(script, second, 2) == [line]
