@@ -13,7 +13,8 @@ from .seqlink import FrameRange
 
 
 @persistent
-def before_load(*_: Any) -> None:
+def after_load(*_: Any) -> None:
+    # Not before: a file that cannot be opened leaves the artist where they were, and what runs goes on.
     session.abandon()
     status.forget()
 
@@ -37,14 +38,14 @@ def before_frame(scene: Any, *_: Any) -> None:
 
 
 def register() -> None:
-    bpy.app.handlers.load_pre.append(before_load)
+    bpy.app.handlers.load_post.append(after_load)
     bpy.app.handlers.render_pre.append(before_frame)
     for steps in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
         steps.append(after_undo)
 
 
 def unregister() -> None:
-    bpy.app.handlers.load_pre.remove(before_load)
+    bpy.app.handlers.load_post.remove(after_load)
     bpy.app.handlers.render_pre.remove(before_frame)
     for steps in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
         steps.remove(after_undo)

@@ -61,9 +61,10 @@ def every() -> Iterator[tuple[Any, Any]]:
 
 
 def find(uid: str) -> Any | None:
-    """The group of a uid; None when it was deleted. Looked up each time: undo and load replace datablocks."""
+    """The group of a uid; None when it was deleted, or what shows its results was. Looked up each time: undo and load
+    replace datablocks."""
     for group in bpy.data.node_groups:
-        if group.bl_idname == "CompositorNodeTree" and group.seqmatte.uid == uid:
+        if _uid(group) == uid and RESULT in group.nodes:
             return group
     return None
 
@@ -137,11 +138,15 @@ def reload(group: Any) -> None:
         image.reload()
         # Reading a file anew sets the space by what the file says (5.0).
         image.colorspace_settings.is_data = True
+    redraw("NODE_EDITOR", "IMAGE_EDITOR", "VIEW_3D")
+
+
+def redraw(*kinds: str) -> None:
+    """Has the open editors of some kinds drawn again."""
     for manager in bpy.data.window_managers:
-        for window in manager.windows:
-            for area in window.screen.areas:
-                if area.type in ("NODE_EDITOR", "IMAGE_EDITOR", "VIEW_3D"):
-                    area.tag_redraw()
+        for area in (area for window in manager.windows for area in window.screen.areas):
+            if area.type in kinds:
+                area.tag_redraw()
 
 
 def _identify(group: Any) -> None:

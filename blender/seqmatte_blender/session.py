@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 import traceback
 from collections.abc import Generator
 
 import bpy
 
-from . import export, record, scene, task
+from . import export, node, record, scene, task
 from .job import Job, finish, steps
 from .seqlink import settings
 from .seqlink.call import WorkerError
@@ -130,12 +131,12 @@ def _jobs_in(engine: Worker) -> list[Job]:
 
 
 def _end_engine(engine: Worker | None) -> None:
-    if engine not in _workers:
+    if engine is None or engine not in _workers:
         return
     for job in _jobs_in(engine):
         job.again = True
     _workers.remove(engine)
-    engine.stop()
+    threading.Thread(target=engine.stop).start()  # one that hangs takes seconds, in which Blender must not stand still
 
 
 def _keep(job: Job) -> None:
@@ -147,6 +148,7 @@ def _keep(job: Job) -> None:
 
 
 def _tick() -> float | None:
+    node.redraw("NODE_EDITOR")  # progress is drawn in the panel there
     return TICK if pump() else None
 
 

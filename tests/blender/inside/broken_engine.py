@@ -1,10 +1,11 @@
-"""Engines as they should not be. First argument: rubbish, dies, half, deaf or other-protocol."""
+"""Engines as they should not be. First argument: rubbish, dies, half, deaf, hung or other-protocol."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+import time
 
 
 def say(**message: object) -> None:
@@ -25,6 +26,8 @@ def main(how: str) -> None:
                 id=asked["id"],
                 result={"protocol": 99 if how == "other-protocol" else 1, "version": "0", "device": "cpu"},
             )
+            if how == "hung":
+                time.sleep(60)
         elif asked["method"] == "status" and how != "deaf":
             frames = asked["params"]["shot"]["frames"]
             say(id=asked["id"], result={"cached": "", "missing": frames, "tasks": [frames], "spans": [frames]})

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import bpy
@@ -113,6 +114,18 @@ def test_an_engine_that_does_not_answer_is_ended_by_a_second_cancel(keyed: rig.C
             rig.part("session").pump()
     rig.until(job, lambda: job.over)
     assert job.phase == "cancelled" and keyed.status.word == "cancelled"
+
+
+def test_blender_does_not_stand_still_while_a_hung_engine_is_ended(keyed: rig.Comp, broken_engine):
+    broken_engine("hung")
+    job = keyed.begin()
+    rig.until(job, lambda: job.phase == "starting" and rig.part("session").worker().hello)
+    begun = time.monotonic()
+    for _ in range(2):
+        bpy.ops.seqmatte.cancel(node=keyed.matte.name)
+    assert time.monotonic() - begun < 2
+    rig.until(job, lambda: job.over)
+    assert job.phase == "cancelled"
 
 
 def test_the_test_button_says_which_engine_answers_or_why_none_does(keyed: rig.Comp, broken_engine):

@@ -64,6 +64,18 @@ def test_opening_a_file_ends_what_ran_and_starts_nothing(tmp_path: Path, gate: r
     assert not session.pump() and session.job_of(the_group().seqmatte.uid) is None
 
 
+def test_a_file_that_cannot_be_opened_leaves_what_runs_alone(tmp_path: Path, gate: rig.Gate):
+    comp = rig.Comp(tmp_path, seed=19)
+    comp.key(1001, source="MASK", mask=rig.mask("Head", comp.disc(1001)))
+    job = comp.begin()
+    rig.until(job, lambda: job.phase == "solving")
+    with pytest.raises(RuntimeError, match="Cannot read file"):
+        bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "moved.blend"))
+    gate.open(*comp.frames)
+    rig.until(job, lambda: job.over)
+    assert job.phase == "ready" == comp.status.word
+
+
 def test_a_file_moved_with_its_results_renders_the_same(solved: rig.Comp, tmp_path: Path):
     shown = solved.render(1004)
     moved = tmp_path / "moved here, with a space and ü"

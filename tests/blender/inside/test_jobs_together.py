@@ -94,6 +94,15 @@ def test_a_copy_for_the_second_blender_that_cannot_be_saved_fails_its_job_with_a
     assert other_job.phase == "failed" and "copy for the second Blender cannot be saved" in other_job.record.message
 
 
+def test_a_node_that_lost_what_shows_its_results_ends_its_job_and_no_other(two: Two, gate: rig.Gate):
+    other_job = two.begin(two.other)
+    inside = two.comp.group.nodes
+    inside.remove(inside["RESULT"])
+    gate.open(*two.comp.frames)
+    rig.until(other_job, lambda: two.first_job.over and other_job.over)
+    assert other_job.phase == "ready"
+
+
 def test_a_node_that_is_deleted_while_it_solves_ends_its_job(two: Two, gate: rig.Gate):
     two.comp.tree.nodes.remove(two.comp.matte)  # what X does: the group stays until the file is saved
     rig.until(two.first_job, lambda: two.first_job.cancelled, 20)

@@ -79,9 +79,9 @@ def test_the_panel_is_in_the_compositor_only():
 
 def test_disabling_and_enabling_the_add_on_leaves_nothing_behind(keyed: rig.Comp):
     handlers = bpy.app.handlers
-    counts = [len(handlers.load_pre), len(handlers.render_pre)]
+    counts = [len(handlers.load_post), len(handlers.render_pre)]
     bpy.ops.preferences.addon_disable(module=rig.MODULE)
     assert not hasattr(bpy.types.CompositorNodeTree, "seqmatte")
-    assert [len(handlers.load_pre), len(handlers.render_pre)] == [count - 1 for count in counts]
+    assert [len(handlers.load_post), len(handlers.render_pre)] == [count - 1 for count in counts]
     bpy.ops.preferences.addon_enable(module=rig.MODULE)
     assert [key.frame for key in keyed.group.seqmatte.keys] == [1001]
