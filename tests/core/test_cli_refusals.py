@@ -269,3 +269,10 @@ def test_a_bundle_that_cannot_be_written_names_its_folder(tiny_shot, tmp_path, c
     assert f"the bundle cannot be written: a file stands where its folder should be ({tmp_path / 'job'})" in (
         capsys.readouterr().err
     )
+
+
+def test_a_graph_that_cannot_be_written_is_told_before_the_exporter_works_for_minutes(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("seqmatte.onnx_export.write", lambda *_: pytest.fail("it worked for minutes"))
+    (tmp_path / "graphs").write_text("a file")
+    assert run("export", "hstsg-compact", "--out", tmp_path / "graphs" / "net.onnx") == 10
+    assert "the graph cannot be written: a file stands where its folder should be" in capsys.readouterr().err

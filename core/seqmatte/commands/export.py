@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqmatte import networks
+from seqmatte.errors import OutputError
+from seqmatte.file_faults import system_words
+
+if TYPE_CHECKING:
+    from seqmatte.networks.part import Part
 
 EPILOG = """\
 examples:
@@ -42,12 +49,22 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or Path(f"{args.name}.onnx")
     options = dict(_option(text) for text in args.option)
     onnx_export.refuse_strange(args.name, network, options)
-    parts = onnx_export.graph_of(args.name, network, options)
+    try:
+        # Before the minutes that the exporter takes.
+        out.absolute().parent.mkdir(parents=True, exist_ok=True)
+        _write(onnx_export.graph_of(args.name, network, options), out)
+    except OSError as error:
+        raise OutputError(f"the graph cannot be written: {system_words(error)}", path=out) from error
+    return 0
+
+
+def _write(parts: Mapping[str, Part], out: Path) -> None:
+    from seqmatte import onnx_export
+
     for part, graph in parts.items():
         path = out if len(parts) == 1 else out.with_suffix(f".{part}{out.suffix or '.onnx'}")
         onnx_export.write(graph, path)
         print(f"{path}: {', '.join(graph.inputs)} -> {', '.join(graph.outputs)}")
-    return 0
 
 
 def _option(text: str) -> tuple[str, object]:
