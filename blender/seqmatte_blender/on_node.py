@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What every button on a Matte node begins with: finding the node."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,16 @@ class OnNode:
         if found is None:
             none = f"No Matte node {self.node!r} in the compositing tree of this scene."
             self.report({"ERROR"}, nested(context.scene, self.node) or none)
+        return found
+
+    def own_matte(self, context: Any) -> Any | None:
+        """The node, where it is this file's: what is changed in a linked one is gone when the file is opened again."""
+        found = self.matte(context)
+        for block in (found.id_data, found.node_tree) if found is not None else ():
+            if block.library is not None:
+                name = os.path.basename(block.library.filepath)
+                self.report({"ERROR"}, f"This node is linked from {name}: change it there, or make it local.")
+                return None
         return found
 
     def idle_matte(self, context: Any) -> Any | None:

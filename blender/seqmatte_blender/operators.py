@@ -44,11 +44,11 @@ class SEQMATTE_OT_range(OnNode, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: Any) -> set[str]:
-        matte = self.matte(context)
-        if matte is None or not _take_range(matte):
+        matte = self.own_matte(context)
+        if matte is not None and not _take_range(matte):
             self.report({"WARNING"}, "The plate is not a numbered sequence: set the range by hand.")
             return {"CANCELLED"}
-        return {"FINISHED"}
+        return {"FINISHED"} if matte is not None else {"CANCELLED"}
 
 
 class SEQMATTE_OT_key_add(OnNode, bpy.types.Operator):
@@ -59,7 +59,7 @@ class SEQMATTE_OT_key_add(OnNode, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: Any) -> set[str]:
-        matte = self.matte(context)
+        matte = self.own_matte(context)
         if matte is None:
             return {"CANCELLED"}
         chosen, frame = matte.node_tree.seqmatte, context.scene.frame_current
@@ -87,7 +87,7 @@ class SEQMATTE_OT_key_remove(OnNode, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: Any) -> set[str]:
-        matte = self.matte(context)
+        matte = self.own_matte(context)
         if matte is None or not matte.node_tree.seqmatte.keys:
             return {"CANCELLED"}
         chosen = matte.node_tree.seqmatte
@@ -169,7 +169,7 @@ class SEQMATTE_OT_folder(OnNode, bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def execute(self, context: Any) -> set[str]:
-        matte = self.idle_matte(context)
+        matte = self.own_matte(context) and self.idle_matte(context)
         if matte is None or not self.directory:
             return {"CANCELLED"}
         node.set_folder(matte.node_tree, self.directory)

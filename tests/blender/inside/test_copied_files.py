@@ -141,6 +141,16 @@ def test_a_linked_node_reads_the_mattes_of_its_file_and_is_solved_there(solved: 
     assert not (tmp_path / "sh060" / "seqmatte").exists()
 
 
+@pytest.mark.parametrize("button", ["range", "key_add", "key_remove", "folder"])
+def test_a_linked_node_is_not_changed_where_the_change_would_be_lost(solved: rig.Comp, tmp_path: Path, button: str):
+    first, name = folder(solved.matte), solved.scene.name
+    matte = brought_into(tmp_path / "sh060" / "comp.blend", solved.folder / "comp.blend", name, link=True)
+    options = {"directory": str(tmp_path)} if button == "folder" else {}
+    said = rig.message_of(lambda: getattr(bpy.ops.seqmatte, button)(node=matte.name, **options))
+    assert "This node is linked from comp.blend: change it there, or make it local." in said
+    assert folder(matte) == first and [key.frame for key in matte.node_tree.seqmatte.keys] == [1001]
+
+
 def test_the_root_of_the_blends_folder_can_be_the_folder_of_results(comp: rig.Comp):
     comp.key(1001, source="MASK", mask=rig.mask("Head", comp.disc(1001)))
     bpy.ops.seqmatte.folder(node=comp.matte.name, directory="//")
