@@ -1,8 +1,7 @@
 """The figures that papers and their scripts print, each as its own series, so that tables can be compared.
 
-All work on 8-bit alphas divided by 255. Families: `off` the image benchmark of Deep Image Matting (after Rhemann et
-al., CVPR 2009), `gca`, `rvm`, `vmd` (VideoMatting108, TCVOM) and `dvm` as their public scripts count. They differ in
-region, scale and stretch, so figures of two families must not be put side by side.
+All work on 8-bit alphas divided by 255. Families: `off` (Deep Image Matting, after Rhemann et al., CVPR 2009), `gca`,
+`rvm`, `vmd` (VideoMatting108, TCVOM), `dvm`. Each has its own region, scale and stretch: never put two side by side.
 """
 
 from __future__ import annotations
