@@ -213,4 +213,6 @@ def _onnxruntime() -> Any:
     except ImportError:
         advice = "pip install 'seqmatte[cpu]' (or 'seqmatte[gpu]'), or use --runtime torch"
         raise DeviceError(f"onnxruntime is not installed; {advice}") from None
+    # Nothing of a studio's work is for anybody else.
+    onnxruntime.disable_telemetry_events()
     return onnxruntime
