@@ -17,7 +17,7 @@ from typing import Any
 
 import bpy
 
-from . import compositor
+from . import compositor, windows
 
 
 class ExportError(Exception):
@@ -30,36 +30,36 @@ class Wanted:
 
     source: "plate" or "mask" (what is linked to the node's sockets), "Mask:NAME" (a Mask datablock) or "Image:NAME"
     (a painted image); NAME is the full one, which tells a linked one from the file's own. frame: the scene's. folder,
-    name: where it goes; "{digest}" in the name becomes the first 16 letters of the digest of the file. width, height:
-    the size that masks are drawn at; 0: that of the plate that was rendered before them.
+    name: where it goes; "{digest}" in the name becomes the first 16 letters of the digest of the file. over: of a mask,
+    the file of the plate's frame that it was drawn over; it may be one that is rendered before.
     """
 
     source: str
     frame: int
     folder: str
     name: str
-    width: int = 0
-    height: int = 0
+    over: str = ""
 
 
 def rendered(scene_name: str, node_name: str, wanted: list[Wanted]) -> Iterator[tuple[Wanted, str]]:
     """Each picture and its file, as they are written. Raises ExportError."""
     scene = bpy.data.scenes[scene_name]
-    drawn = (0, 0)
     try:
-        for source, width, height in dict.fromkeys((each.source, each.width, each.height) for each in wanted):
-            these = [each for each in wanted if (each.source, each.width, each.height) == (source, width, height)]
+        for source in dict.fromkeys(each.source for each in wanted):
             with contextlib.ExitStack() as scratch_things:
                 scratch = scratch_things.enter_context(_scratch(scene))
                 scratch_things.enter_context(compositor.nothing_written(compositor.tree_of(scratch)))
                 folder = scratch_things.enter_context(tempfile.TemporaryDirectory(prefix="seqmatte-"))
                 painted = scratch_things.enter_context(_as_data(source))
-                _wire(scratch, node_name, painted or source, (width, height) if width else drawn, folder)
-                for each in these:
-                    path = _placed(_render(scratch, each, folder), each)
-                    if source == "plate" and not any(drawn):
-                        drawn = picture_size(path)
-                    yield each, path
+                feeding = _wire(scratch, node_name, painted or source, folder)
+                for each in (each for each in wanted if each.source == source):
+                    plate = windows_of(each.over) if each.over else None
+                    if plate:
+                        _fit(feeding, painted, each.frame, *plate.size)
+                    path = _render(scratch, each, folder)
+                    if plate and windows_of(path).size == plate.size:
+                        windows.lay(path, plate)
+                    yield each, _placed(path, each)
     finally:
         # Masks are evaluated in place, so they stand at the last frame that was rendered.
         bpy.data.scenes[scene_name].frame_set(scene.frame_current, subframe=scene.frame_subframe)
@@ -74,18 +74,16 @@ def file_digest(path: str) -> str:
     return made.hexdigest()[:16]
 
 
-def picture_size(path: str) -> tuple[int, int]:
-    """Width and height of a file as Blender sees it, which of an EXR is its data window. Raises ExportError."""
-    if not os.path.exists(path):
-        raise ExportError(f"{path} does not exist.")
-    image = bpy.data.images.load(path, check_existing=False)
+def windows_of(path: str) -> windows.Windows:
+    """Where the picture of an EXR lies. Raises ExportError."""
     try:
-        width, height = image.size
-        if not width or not height:
-            raise ExportError(f"{path} cannot be read.")
-        return width, height
-    finally:
-        bpy.data.images.remove(image)
+        return windows.of(path)
+    except FileNotFoundError:
+        raise ExportError(f"{path} does not exist.") from None
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise ExportError(f"{path} is no whole EXR: write it again.") from None
 
 
 @contextlib.contextmanager
@@ -132,13 +130,13 @@ def _as_data(source: str) -> Iterator[str]:
         bpy.data.images.remove(made)
 
 
-def _wire(scratch: Any, node_name: str, source: str, size: tuple[int, int], folder: str) -> None:
-    """Leaves in the copy only what makes the source, and a node that writes it."""
+def _wire(scratch: Any, node_name: str, source: str, folder: str) -> Any:
+    """Leaves in the copy only what makes the source, and a node that writes it; the node that the source comes from."""
     tree = compositor.tree_of(scratch)
     if tree is None or node_name not in tree.nodes:
         raise ExportError(f"the node {node_name!r} is not in the compositing tree of the scene itself")
     kind, _, name = source.partition(":")
-    socket = _socket(tree, tree.nodes[node_name], kind, name, size)
+    socket = _socket(tree, tree.nodes[node_name], kind, name)
     names = compositor.upstream(socket.node)
     for unknown in compositor.unknown_nodes(tree, names):
         raise ExportError(
@@ -147,26 +145,31 @@ def _wire(scratch: Any, node_name: str, source: str, size: tuple[int, int], fold
         )
     compositor.keep_only(tree, names)
     compositor.add_file_output(tree, folder, compositor.as_shown(tree, socket))
+    return socket.node
 
 
-def _socket(tree: Any, node: Any, kind: str, name: str, size: tuple[int, int]) -> Any:
+def _socket(tree: Any, node: Any, kind: str, name: str) -> Any:
     """The socket, in the copied tree, that holds the source."""
     if kind == "Mask":
-        drawn = compositor.add_mask(tree, _named(bpy.data.masks, name))
-        compositor.size_mask(drawn, *size)
-        return drawn.outputs["Mask"]
+        return compositor.add_mask(tree, _named(bpy.data.masks, name)).outputs["Mask"]
     if kind == "Image":
-        image = _named(bpy.data.images, name)
-        painted = tuple(image.size)
-        if any(size) and painted != size:
-            raise ExportError(f"the painted image is {painted[0]} x {painted[1]}, the plate {size[0]} x {size[1]}")
-        return compositor.add_painted(tree, image)
+        return compositor.add_painted(tree, _named(bpy.data.images, name))
     socket = compositor.source_of(node.inputs["Image" if kind == "plate" else "Mask"])
     if socket is None:
         raise ExportError(f"nothing is linked to the {kind} of {node.name!r}")
-    if socket.node.bl_idname == "CompositorNodeMask" and all(size):
-        compositor.size_mask(socket.node, *size)
     return socket
+
+
+def _fit(feeding: Any, painted: str, frame: int, width: int, height: int) -> None:
+    """Draws a mask at the size of the plate's frame, as the artist did; refuses paint of another."""
+    if feeding.bl_idname == "CompositorNodeMask":
+        compositor.size_mask(feeding, width, height)
+    if painted:
+        size = tuple(_named(bpy.data.images, painted.partition(":")[2]).size)
+        if size != (width, height):
+            raise ExportError(
+                f"frame {frame}: the painted image is {size[0]} x {size[1]}, the plate {width} x {height}"
+            )
 
 
 def _named(blocks: Any, name: str) -> Any:

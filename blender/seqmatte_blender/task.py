@@ -31,7 +31,8 @@ class Key:
 class Task:
     """kind: solve, check or farm. frames: the node's whole range; asked: the frames wanted now. Both the scene's.
 
-    blend: the artist's file. elsewhere: a second Blender exports, so that the artist's stays free.
+    blend: the artist's file. elsewhere: a second Blender exports, so that the artist's stays free. moves: the data
+    window of the plate's files changes.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Task:
     blank: Shot
     wanted: tuple[export.Wanted, ...]
     elsewhere: bool
+    moves: bool
 
     @property
     def results(self) -> FramePath:
@@ -60,7 +62,9 @@ class Task:
     @property
     def plate_note(self) -> str:
         """How the plate reaches the engine, for the panel."""
-        return f"{self.plate.name}: " + (f"exported, {self.plate.why}" if self.plate.why else "read directly")
+        how = f"exported, {self.plate.why}" if self.plate.why else "read directly"
+        moves = "; its data window changes: a matte lies where its file says, and Blender centres the frame"
+        return f"{self.plate.name}: {how}{moves if self.moves else ''}"
 
     def exported(self) -> Iterator[tuple[str, int, str]]:
         """Renders what is wanted; ("plate" or "mask", scene frame, file), or ("", 0, "") while nothing came."""
@@ -107,7 +111,8 @@ def made(kind: str, owner: Any, matte: Any, first: int | None = None, elsewhere:
     refuse_anothers(group)
     settings, folder = group.seqmatte, node.folder(group)
     files = plate.path or node.exported(group)
-    size = export.picture_size(files.path(frames[0] + plate.shift)) if plate.path else (0, 0)
+    looked_at = {frames[0], *(key.frame for key in keys if not key.path)} if plate.path else set()
+    windows = {export.windows_of(files.path(frame + plate.shift)) for frame in sorted(looked_at)}
     read = [files.path(frame + plate.shift) for frame in frames] + [key.path for key in keys if key.path]
     _refuse_overwriting(read, node.results(group), [frame + plate.shift for frame in frames])
     asked = FrameRange(frame for frame in frames if first is None or frame >= first)
@@ -125,8 +130,9 @@ def made(kind: str, owner: Any, matte: Any, first: int | None = None, elsewhere:
         frames,
         asked,
         scene.shot_of(settings, plate, files, (), frames),
-        tuple(_wanted(plate, files, keys, frames, size, folder)),
+        tuple(_wanted(plate, files, keys, frames, folder)),
         not bpy.app.background if elsewhere is None else elsewhere,
+        len(windows) > 1,
     )
 
 
@@ -222,10 +228,9 @@ def _wanted(
     files: FramePath,
     keys: tuple[Key, ...],
     frames: FrameRange,
-    size: tuple[int, int],
     folder: str,
 ) -> Iterator[export.Wanted]:
-    """Every picture that has to be rendered before the engine can begin: the plate first, it gives masks their size."""
+    """Every picture that has to be rendered before the engine can begin: the plate first, it says where masks lie."""
     if plate.path is None:
         for frame in frames:
             name = os.path.basename(files.path(frame))
@@ -234,4 +239,5 @@ def _wanted(
         if key.path:
             continue
         name = f"{key.frame + plate.shift}.{{digest}}.exr"
-        yield export.Wanted(key.source, key.frame, os.path.join(folder, "guides"), name, *size)
+        over = files.path(key.frame + plate.shift)
+        yield export.Wanted(key.source, key.frame, os.path.join(folder, "guides"), name, over)

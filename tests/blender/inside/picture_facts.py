@@ -69,7 +69,7 @@ def build() -> Any:
     plate = rig.add_plate(tree, str(sample / f"plate.{first}.exr"), first, len(frames))
     plate.name = plate.label = "Plate"
     plate.image.colorspace_settings.name = rig.part("scene").working_space()
-    width, height = rig.part("export").picture_size(str(sample / f"plate.{first}.exr"))
+    width, height = rig.part("windows").of(str(sample / f"plate.{first}.exr")).size
     rig.set_up(scene, width, height, first, last)
     tree.nodes.active, plate.select = plate, True
     bpy.ops.seqmatte.add()
