@@ -179,7 +179,7 @@ class SEQMATTE_OT_folder(OnNode, bpy.types.Operator):
 
 
 class SEQMATTE_OT_holes(bpy.types.Operator):
-    """Lists frames of the scene whose matte is not on disk, before they go to a farm"""
+    """Lists frames of the scene whose matte is not on disk or that lie after the range, before they go to a farm"""
 
     bl_idname = "seqmatte.holes"
     bl_label = "Check before Render"
@@ -213,12 +213,19 @@ class SEQMATTE_OT_test(bpy.types.Operator):
 
 
 def holes(scene_: Any, frames: FrameRange) -> list[str]:
-    """One sentence for every Matte node of a scene that lacks some of these frames on disk."""
+    """A sentence for every Matte node of a scene that lacks some of these frames on disk, or whose range ends before.
+
+    A muted one shows the plate, and needs none.
+    """
     lines = []
-    for owner, matte in node.every():
-        gone = status.holes(matte.node_tree, frames) if owner == scene_ else FrameRange()
+    for matte in (matte for owner, matte in node.every() if owner == scene_ and not matte.mute):
+        group = matte.node_tree
+        gone, held = status.holes(group, frames), status.held(group, frames)
         if gone:
             lines.append(f"{matte.name}: no matte on disk for {gone}")
+        if held:
+            ends = f"its range ends on {group.seqmatte.end}, and Blender shows its last matte on {held}"
+            lines.append(f"{matte.name}: {ends}: widen the range and Solve, or render no further")
     return lines
 
 

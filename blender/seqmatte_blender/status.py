@@ -123,6 +123,14 @@ def holes(group: Any, frames: FrameRange) -> FrameRange:
     return wanted - FrameRange(frame - shift for frame in _there(group))
 
 
+def held(group: Any, frames: FrameRange) -> FrameRange:
+    """Frames after the node's range: Blender goes on showing its last matte there, where it has any."""
+    shown = group.nodes[node.RESULT]
+    last = max(group.seqmatte.end, shown.frame_start + shown.frame_duration - 1)
+    after = FrameRange(frame for frame in frames if frame > last)
+    return after if after and _there(group) else FrameRange()
+
+
 def _there(group: Any) -> FrameRange:
     return node.results(group).frames() if node.folder(group) else FrameRange()
 

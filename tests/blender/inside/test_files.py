@@ -186,6 +186,28 @@ def test_mattes_that_are_not_on_disk_are_named_before_a_render_and_by_the_frame_
     assert solved.status.word == "partial"
 
 
+def test_frames_after_the_nodes_range_are_named_since_blender_shows_its_last_matte_on_them(
+    solved: rig.Comp, capfd: pytest.CaptureFixture
+):
+    last = solved.render(1005)
+    solved.scene.frame_end = 1008
+    capfd.readouterr()
+    np.testing.assert_array_equal(solved.render(1007), last)
+    said = "Matte 1: its range ends on 1005, and Blender shows its last matte on {}"
+    said += ": widen the range and Solve, or render no further"
+    assert f"ERROR: SeqMatte: {said.format(1007)}\n" in capfd.readouterr().err
+    solved.result(1002).unlink()
+    assert bpy.ops.seqmatte.holes() == {"FINISHED"}
+    shown = "".join(capfd.readouterr())
+    assert f"Warning: {said.format('1006-1008')}" in shown and "Matte 1: no matte on disk for 1002\n" in shown
+    frames = rig.part("seqlink").FrameRange(range(1001, 1009))
+    solved.matte.mute = True  # then the plate goes through it
+    assert rig.part("operators").holes(solved.scene, frames) == []
+    solved.matte.mute = False
+    bpy.ops.seqmatte.clear(node=solved.matte.name)  # nothing is left to be shown
+    assert rig.part("operators").holes(solved.scene, frames) == ["Matte 1: no matte on disk for 1001-1005"]
+
+
 def test_an_aces_config_goes_through_bit_for_bit(tmp_path: Path):
     ran = in_plain_blender("aces_flow.py", str(tmp_path), OCIO="ocio://cg-config-v2.1.0_aces-v1.3_ocio-v2.3")
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
