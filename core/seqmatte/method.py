@@ -28,12 +28,14 @@ class Read:
     the primaries that results are delivered in, unclipped; "encoded" is linear Rec.709 through the shot's invertible
     network encoding, about 0..1 (see encoding.py). optional: a recipe in which nobody makes the layer goes without, and
     the method then has no such read; of a guide, that it is looked at where there is one and none is needed.
+    instead_of: another layer; what this one tells is read only in recipes where nobody makes that.
     """
 
     layer: str
     offsets: tuple[int, ...] = (0,)
     space: str = "scene"
     optional: bool = False
+    instead_of: str = ""
 
 
 class View:
@@ -98,6 +100,8 @@ class Method(Protocol):
     #   freeze(state) -> Frozen       arrays by name
     #   thaw(frozen) -> State
     # And any method may have:
+    #   start_reads: tuple of Reads   what `start` looks at, if not all that a step does
+    #   remembers: bool               False where no step changes the state: a frame then goes by the start alone
     #   half: tuple of channels       stored in half precision; the others in float
     #   mixed(one, other, share)      a layer where two walks meet, if not the pixels' mean (layer.mixed)
     #   weights_digest: str           of the weights it uses, for its keys

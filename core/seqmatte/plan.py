@@ -81,9 +81,11 @@ class Plan:
 
     def walked_key(self, layer: str, frame: int, span: Span) -> str:
         """The key of what one walk makes at a frame."""
-        key = (layer, span.frames[0], frame)
-        if key not in self._walked_keys:
-            self._chain(self.methods[layer], span, frame)
+        key, method = (layer, span.frames[0], frame), self.methods[layer]
+        if key not in self._walked_keys and getattr(method, "remembers", True):
+            self._chain(method, span, frame)
+        elif key not in self._walked_keys:
+            self._walked_keys[key] = digest(self._begun(method, span), self._seen(method.reads, frame))
         return self._walked_keys[key]
 
     def state_key(self, layer: str, frame: int, span: Span) -> str:
@@ -152,14 +154,19 @@ class Plan:
         No further: what only later frames read may be broken, or not be rendered yet.
         """
         place, key = self._chained.get((method.makes, span.frames[0]), (0, ""))
-        key = key or digest(identity(method), [self._seen(method, guide) for guide in span.guides])
+        key = key or self._begun(method, span)
         for frame in span.walked[place:]:
-            key = digest(key, self._seen(method, frame))
+            key = digest(key, self._seen(method.reads, frame))
             place += 1
             self._walked_keys[method.makes, span.frames[0], frame] = key
             self._chained[method.makes, span.frames[0]] = place, key
             if frame == until:
                 break
+
+    def _begun(self, method: Method, span: Span) -> str:
+        """The key of a walk before its first step."""
+        reads = getattr(method, "start_reads", method.reads)
+        return digest(identity(method), [self._seen(reads, guide) for guide in span.guides])
 
     def looks_at(self, frames: Iterable[int]) -> dict[str, set[int]]:
         """The frames of each source that the keys, and so the pixels, of these final layers are made of."""
@@ -170,8 +177,8 @@ class Plan:
             asked.key(self.final, frame)
         return seen
 
-    def _seen(self, method: Method, frame: int) -> list[str]:
-        return [key for read in method.reads for key in self._read_keys(read, frame)]
+    def _seen(self, reads: Iterable[Read], frame: int) -> list[str]:
+        return [key for read in reads for key in self._read_keys(read, frame)]
 
     def _read_keys(self, read: Read, frame: int) -> list[str]:
         return [self.key(read.layer, self.neighbour(frame, offset), read.space) for offset in read.offsets]

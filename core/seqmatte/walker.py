@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -98,7 +98,7 @@ class Walker:
             self.look_for_cancel()
             self.before_step()
             with self._watch.stage(method.name):
-                state, made = opened.step(state, self._view(method, frame))
+                state, made = opened.step(state, self._view(method.name, method.reads, frame))
             at, self.steps = at + 1, self.steps + 1
             if at > len(span.lead):
                 key = self._plan.walked_key(method.makes, frame, span)
@@ -110,8 +110,8 @@ class Walker:
 
     def _resumed(self, method: Method, span: Span, stop: int) -> tuple[int, State]:
         """The latest state before a place of the span: one in memory, a stored one, or the start."""
-        frames = span.walked
-        for place in range(stop - 1, len(span.lead), -1):
+        frames, remembers = span.walked, getattr(method, "remembers", True)
+        for place in range(stop - 1, len(span.lead) if remembers else max(stop - 2, 0), -1):
             live = self._opened.take(self._live_key(method, span, frames[place - 1]))
             if live is not None:
                 return place, live
@@ -120,14 +120,16 @@ class Walker:
                 if stored is not None:
                     return place, method.thaw(stored)
         with self._watch.stage(method.name):
-            return 0, method.start([self._view(method, guide) for guide in span.guides])
+            reads = getattr(method, "start_reads", method.reads)
+            state = method.start([self._view(method.name, reads, guide) for guide in span.guides])
+        return (0 if remembers else stop - 1), state
 
     def _live_key(self, method: Method, span: Span, frame: int) -> str:
         return f"{self._plan.state_key(method.makes, frame, span)} {self._device.kind}"
 
-    def _view(self, method: Method, frame: int) -> View:
+    def _view(self, method: str, reads: Sequence[Read], frame: int) -> View:
         def fetch(layer: str, offset: int, space: str | None) -> Layer | None:
-            read = _declared(method, layer, offset, space)
+            read = _declared(method, reads, layer, offset, space)
             return self._input(read, self._plan.neighbour(frame, offset))
 
         return View(frame, fetch, self._plan.neighbour)
@@ -140,10 +142,11 @@ class Walker:
             return self.layer(read.layer, frame)
 
     def _headed(self, method: Method, frame: int, made: Layer) -> Layer:
-        """With the plate's windows and metadata, and facts of how it was made."""
+        """With the plate's windows and metadata, where it is as large, and facts of how it was made."""
         plate = self._sources.layer("plate", frame, "scene")
         facts = {**made.facts, **_sickness(plate), "method": f"{method.name} {method.version}"}
-        return replace(made, header=plate.header if plate else None, facts=facts)
+        as_large = plate is not None and (plate.width, plate.height) == (made.width, made.height)
+        return replace(made, header=plate.header if plate and as_large else None, facts=facts)
 
     def _shelve(self, method: Method, key: str, made: Layer) -> Layer:
         half = tuple(getattr(method, "half", ()))
@@ -158,8 +161,8 @@ def _sickness(plate: Layer | None) -> dict[str, float | int | str]:
     return {name: facts[name] for name in SICK if facts.get(name)}
 
 
-def _declared(method: Method, layer: str, offset: int, space: str | None) -> Read:
-    for read in method.reads:
+def _declared(method: str, reads: Sequence[Read], layer: str, offset: int, space: str | None) -> Read:
+    for read in reads:
         if read.layer == layer and offset in read.offsets and space in (None, read.space):
             return read
-    raise LookupError(f"{method.name} looks at {layer!r} at {offset:+d} ({space}), which it did not declare")
+    raise LookupError(f"{method} looks at {layer!r} at {offset:+d} ({space}), which it did not declare")

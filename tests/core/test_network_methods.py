@@ -106,7 +106,7 @@ def test_a_thawed_walk_goes_on_bit_for_bit(name, precision, tiny, stocked, tmp_p
     shot = shot_for(name, tiny, stocked, params={name.replace("-", "_"): {"precision": precision}})
     engine = Engine(shot, Cache(tmp_path), opened=OpenMethods())
     method = engine._walker._opened.get(next(iter(engine.plan.methods.values())), Device("cpu"))
-    views = {frame: engine._walker._view(method, frame) for frame in tiny.frames}
+    views = {frame: engine._walker._view(method.name, method.reads, frame) for frame in tiny.frames}
     state = method.start([views[1]] if shot.guides else [])
     for frame in (1, 2):
         state, _ = method.step(state, views[frame])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,10 @@ from seqmatte.colour_tables import Colours
 from seqmatte.confidence import blank, judged
 from seqmatte.guide import known
 from seqmatte.layer import Layer
-from seqmatte.method import Frozen, Read, State, View, as_planes
+from seqmatte.method import Read, State, View, as_planes
 from seqmatte.methods.edge_snap import EdgeSnapParams, snapped
 from seqmatte.methods.networked import Networked, NetworkParams, Plane, enlarged
-from seqmatte.reach import MEETING, NearestKey
+from seqmatte.reach import NearestKey
 from seqmatte.steady import Memory, carried, luma_of
 
 if TYPE_CHECKING:
@@ -71,20 +71,16 @@ class Refiner(Networked):
         Read("solved", (-1, 0, 1)),
         Read("snapped", optional=True),
     )
-    # What subject and background look like is told by the guided frames.
-    reach = NearestKey(2, MEETING)
+    # What subject and background look like is told by the guided frames, and by no other.
+    reach = NearestKey(2)
+    start_reads = (Read("plate", space="encoded"), Read("guide"))
+    remembers: ClassVar[bool] = False
 
     def __init__(self, params: RefinerParams) -> None:
         self.params = params
 
     def start(self, guides: Sequence[View]) -> Colours:
         return learnt(guides)
-
-    def freeze(self, state: Colours) -> Frozen:
-        return {"subject": state.subject, "background": state.background}
-
-    def thaw(self, frozen: Mapping[str, Any]) -> Colours:
-        return Colours(frozen["subject"], frozen["background"], frozen["background"])
 
     def step(self, state: Colours, view: View) -> tuple[State, Layer]:
         if blank(view["plate", 0, "encoded"].take("R", "G", "B")):
