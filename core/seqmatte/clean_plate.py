@@ -19,6 +19,8 @@ _CLEAN_OFF = 0.1
 _GRAINS, _LEAST_GRAIN, _DARK = 5.0, 0.005, 0.1
 # How many times that the subject must differ from the set for the set to tell alpha, squared; and to take it away.
 _TELLING, _CLEARING = 30.0, 16.0
+# How many times that the plate may lie beside the line from set to subject, squared, till that is believed to a third.
+_BESIDE = 4.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class CleanPlate:
         or from beside would tint the edge."""
         return CleanPlate(clean, *_agreement(plate, alpha, clean))
 
-    def trusted(self, share: float) -> CleanPlate:
+    def trusted(self, share: float | Tensor) -> CleanPlate:
         return CleanPlate(self.light, share * self.belief, self.judged)
 
     def trust_beside(self, alpha: Tensor) -> float:
@@ -47,12 +49,14 @@ class CleanPlate:
         return float(self.belief[0][beside].mean()) if beside.any() else 1.0
 
 
-def alpha_with_clean_plate(plate: Tensor, alpha: Tensor, foreground: Tensor, clean: CleanPlate) -> Tensor:
+def alpha_with_clean_plate(
+    plate: Tensor, alpha: Tensor, foreground: Tensor, clean: CleanPlate, strict: bool = False
+) -> Tensor:
     """Alpha, H x W, of soft edges by where the plate lies between the set and the subject.
 
     plate, foreground (straight): 3 x H x W, scene-linear. alpha = (C - B)(F - B) / |F - B|^2, the compositing
     equation solved for alpha where B is known, as far as F and B are apart, beyond grain; what is soft and looks as
-    the set does is clear.
+    the set does is clear. strict: and as far as the plate lies between the two, for a B that may be something else.
     """
     import torch
     import torch.nn.functional as F
@@ -62,7 +66,9 @@ def alpha_with_clean_plate(plate: Tensor, alpha: Tensor, foreground: Tensor, cle
     grain = _grain(plate, clean.light, (alpha <= _BARE) & (believed > 0.3 * believed.max())).square()
     told = ((off * room).sum(0) / apart.clamp_min(1e-20)).clamp(0, 1)
     soft = (alpha > 0) & (alpha < 1)
-    found = torch.lerp(alpha, told, believed * apart / (apart + _TELLING * grain))
+    beside = (off - told * room).square().sum(0) if strict else torch.zeros_like(alpha)
+    fits = torch.exp(-beside / (_BESIDE * grain))
+    found = torch.lerp(alpha, told, believed * fits * apart / (apart + _TELLING * grain))
     looks = F.avg_pool2d(off.square().sum(0).sqrt()[None], 3, 1, 1, count_include_pad=False)[0]
     same = torch.exp(-looks.square() / grain) * believed * apart / (apart + _CLEARING * grain)
     return torch.where(soft, found * (1 - same), alpha)

@@ -41,7 +41,12 @@ def known(guide: Layer) -> Mask:
 
 def small_size(height: int, width: int) -> tuple[int, int]:
     """(height, width) that propagation works at: at most 640 a side, same shape."""
-    scale = min(1.0, SIDE / max(height, width))
+    return shrunk_to(SIDE, height, width)
+
+
+def shrunk_to(side: int, height: int, width: int) -> tuple[int, int]:
+    """(height, width) of at most so many pixels a side, same shape."""
+    scale = min(1.0, side / max(height, width))
     return max(16, round(height * scale)), max(16, round(width * scale))
 
 

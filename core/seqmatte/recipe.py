@@ -47,7 +47,7 @@ RECIPES: Mapping[str, Recipe] = {
         ),
         Recipe(
             "hstsg-compact",
-            ("hstsg_compact", "edge_snap", "refine"),
+            ("hstsg_compact", "edge_snap", "camera", "refine"),
             "Our own small network with a memory of guided and recent frames, snapped to edges; weights shipped.",
         ),
         Recipe(
@@ -58,13 +58,14 @@ RECIPES: Mapping[str, Recipe] = {
                 "hstsg_compact",
                 "edge_snap as snapped",
                 "refiner",
+                "camera",
                 "refine",
             ),
             "Both of the above, weighed against each other pixel by pixel by our refiner; weights shipped.",
         ),
         Recipe(
             "flow-refiner",
-            ("guide_flow", "closed_form as solved", "refiner", "refine"),
+            ("guide_flow", "closed_form as solved", "refiner", "camera", "refine"),
             "Optical flow and closed form, mended by our refiner alone: quicker than combined; weights shipped.",
         ),
         Recipe("flow-gca", ("guide_flow", "gca", "refine"), "Optical flow and GCA matting."),
@@ -176,10 +177,13 @@ def _refuse_strange_runtime(shot: Shot) -> None:
 
 
 def _without_what_nobody_makes(made: list[Method]) -> None:
-    """Optional reads of layers that this recipe does not have are taken back."""
+    """Optional reads of layers that this recipe does not have are taken back, and those that stand in for one that it
+    has."""
     there = {*SOURCES, *(method.makes for method in made)}
     for method in made:
-        method.reads = tuple(read for read in method.reads if not read.optional or read.layer in there)
+        method.reads = tuple(
+            read for read in method.reads if (not read.optional or read.layer in there) and read.instead_of not in there
+        )
 
 
 def _check(recipe: Recipe, made: list[Method]) -> None:

@@ -14,7 +14,7 @@ from seqmatte.cache import Cache
 from seqmatte.layer import Layer
 
 # Pictures kept in memory for the methods that come next; more are read back from the cache.
-KEPT_BYTES = 256 << 20
+KEPT_BYTES = 384 << 20
 WRITES_AT_ONCE = 2
 WRITES_WAITING = 4
 

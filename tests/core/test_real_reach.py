@@ -1,4 +1,4 @@
-"""The engine's promise about edits, held by the recipe that artists use first."""
+"""The engine's promise about edits, held by the recipes that artists use."""
 
 import hashlib
 
@@ -15,17 +15,30 @@ def content(path):
     return hashlib.sha256(exr.read(path).pixels.tobytes()).hexdigest()
 
 
-def test_an_edit_of_the_middle_guide_recomputes_exactly_the_frames_whose_matte_changes(tmp_path):
-    tiny = write_tiny_shot(tmp_path / "shot", width=48, height=36, count=16, grain=0.01)
-    shot = tiny.shot(3, 8, 13, recipe="flow-closed-form")
+def edited(tmp_path, recipe, count, guided):
+    """Frames that an edit of the middle guide reaches as told, as computed, and those whose matte it changes."""
+    tiny = write_tiny_shot(tmp_path / "shot", width=48, height=36, count=count, grain=0.01)
+    shot = tiny.shot(*guided, recipe=recipe)
     drawn = exr.read(shot.guided()[1].path)
     other = tmp_path / "edited.exr"
     exr.write(other, exr.Layer(np.roll(drawn.pixels, 2, axis=1), drawn.channels, drawn.header), half=())
-    guides = tuple(g if g.frame != 8 else type(g)(8, str(other), g.kind) for g in shot.guides)
-    cache, edited = Cache(tmp_path / "cache"), shot.replace(guides=guides)
+    guides = tuple(g if g.frame != guided[1] else type(g)(g.frame, str(other), g.kind) for g in shot.guides)
+    cache, after = Cache(tmp_path / "cache"), shot.replace(guides=guides)
     before = {result.frame: content(result.path) for result in Engine(shot, cache).render()}
-    reached = Engine(edited, cache).status().missing
-    results = {result.frame: result for result in Engine(edited, cache).render()}
+    reached = Engine(after, cache).status().missing
+    results = {result.frame: result for result in Engine(after, cache).render()}
+    computed = FrameRange(frame for frame, result in results.items() if result.steps)
     changed = FrameRange(frame for frame, result in results.items() if content(result.path) != before[frame])
-    assert reached == FrameRange(frame for frame, result in results.items() if result.steps)
-    assert changed == reached == FrameRange(range(3, 13))
+    return reached, computed, changed
+
+
+def test_an_edit_of_the_middle_guide_recomputes_exactly_the_frames_whose_matte_changes(tmp_path):
+    reached, computed, changed = edited(tmp_path, "flow-closed-form", 16, (3, 8, 13))
+    assert changed == computed == reached == FrameRange(range(3, 13))
+
+
+def test_with_all_opinions_an_edit_reaches_as_far_as_its_frames_tell_of_the_set_behind_and_no_further(tmp_path):
+    reached, computed, changed = edited(tmp_path, "combined", 26, (12, 14, 16))
+    # From guide to guide, and the eight frames on either side that look there; 12 itself looks at 13.
+    assert computed == reached == FrameRange(range(3, 24))
+    assert set(range(12, 17)) <= set(changed) <= set(reached)

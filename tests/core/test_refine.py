@@ -21,9 +21,13 @@ from seqmatte.layer import Layer, single
 from seqmatte.methods.refine import Refine
 from shots import write_tiny_shot
 
+# As in a recipe that makes no such layer.
+WITHOUT_CAMERA = tuple(read for read in Refine.reads if read.layer != "camera")
+
 
 def refined(scene, alpha=None, *, facts=None, extra=(), clean=None, **params):
     method = Refine(Refine.Params(**params))
+    method.reads = WITHOUT_CAMERA
     method.open(Device("cpu"))
     alpha = scene.alpha if alpha is None else alpha
     pixels = np.dstack((alpha, np.ones_like(alpha), *extra)).astype(np.float32)
@@ -207,6 +211,7 @@ def test_a_clean_plate_that_is_not_of_this_set_is_told_of(tmp_path):
 def test_a_clean_plate_changes_nothing_that_an_artist_is_sure_of():
     scene, clean, wide = striped()
     method = Refine(Refine.Params())
+    method.reads = WITHOUT_CAMERA
     method.open(Device("cpu"))
     layer = Layer(np.dstack((wide, np.ones_like(wide))), ("A", "confidence"), facts={"correction": 0.0})
     layers = {**plate_layers(scene), "alpha": layer, "clean": Layer(clean, ("R", "G", "B"))}

@@ -9,6 +9,7 @@ TABLE: Mapping[str, str] = {
     "hstsg_compact": "seqmatte.methods.hstsg_compact:HstsgCompact",
     "closed_form": "seqmatte.methods.closed_form:ClosedForm",
     "edge_snap": "seqmatte.methods.edge_snap:EdgeSnap",
+    "camera": "seqmatte.methods.camera:Camera",
     "refiner": "seqmatte.methods.refiner:Refiner",
     "gca": "seqmatte.methods.gca:Gca",
     "fba": "seqmatte.methods.fba:Fba",

@@ -14,6 +14,7 @@ from seqmatte.foreground import BRIGHTEST
 from seqmatte.guide import known
 from seqmatte.layer import Layer, Pixels
 from seqmatte.method import Read, State, View, as_planes
+from seqmatte.methods.camera import REACH, behind
 from seqmatte.methods.on_device import OnDevice, light, tensor
 from seqmatte.reach import PerFrame
 
@@ -60,6 +61,13 @@ class RefineParams:
         advanced=True,
         help="How far a soft edge's alpha goes by a clean plate, where it agrees with the plate around the subject.",
     )
+    stitched: float = param(
+        1.0,
+        low=0.0,
+        high=1.0,
+        help="How far a soft edge's alpha goes by the set behind it that up to eight frames before and after show, "
+        "where there is no clean plate; less where the set moves by itself, as water and leaves do.",
+    )
     clean_trust: float = param(
         1.0,
         low=0.0,
@@ -77,7 +85,7 @@ class Refine(OnDevice):
     """
 
     name: ClassVar[str] = "refine"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     Params: ClassVar[type] = RefineParams
     makes = "matte"
     reads = (
@@ -86,6 +94,7 @@ class Refine(OnDevice):
         Read("alpha"),
         Read("clean"),
         Read("guide", optional=True),
+        Read("camera", tuple(range(-REACH, REACH + 1)), optional=True),
     )
     reach = PerFrame()
 
@@ -108,7 +117,9 @@ class Refine(OnDevice):
         clean, facts = self._clean(view, plate, alpha), _facts(found)
         if clean is not None:
             facts["clean"] = clean.trust_beside(alpha)
-            alpha = self._beside_clean_plate(view, plate, alpha, clean)
+            alpha = self._told(view, plate, alpha, clean.trusted(self.params.clean_alpha))
+        elif any(read.layer == "camera" for read in self.reads) and self.params.stitched > 0:
+            alpha = self._told(view, *self._stitched(view, alpha), strict=True)
         if self.params.outputs == "alpha":
             return None, Layer(_rows(alpha[None]), ("A",), facts=facts)
         foreground, background = self._unmixed(found, plate, alpha, clean)
@@ -134,15 +145,26 @@ class Refine(OnDevice):
         clean = view.get("clean")
         return None if clean is None else CleanPlate.beside(plate, alpha, light(clean, self.device))
 
-    def _beside_clean_plate(self, view: View, plate: Tensor, alpha: Tensor, clean: CleanPlate) -> Tensor:
+    def _stitched(self, view: View, alpha: Tensor) -> tuple[Tensor, Tensor, CleanPlate]:
+        """Plate, alpha, and what other frames show of the set behind; the light of both as networks have it."""
+        from seqmatte.clean_plate import CleanPlate
+
+        encoded = view["plate", 0, "encoded"]
+        encoding = Encoding.parse(str(encoded.facts["encoding"]))
+        found = behind(view, ((alpha > 0) & (alpha < 1)).cpu().numpy())
+        plate = encoding.decode(self._tensor(encoded, "R", "G", "B"))
+        clean = CleanPlate.beside(plate, alpha, encoding.decode(tensor(found.colour.transpose(2, 0, 1), self.device)))
+        return plate, alpha, clean.trusted(self.params.stitched * tensor(found.trust[None], self.device))
+
+    def _told(self, view: View, plate: Tensor, alpha: Tensor, clean: CleanPlate, strict: bool = False) -> Tensor:
         """Alpha by what is known of the set; what an artist is sure of stays."""
         from seqmatte.clean_plate import alpha_with_clean_plate
         from seqmatte.foreground import foreground_background
 
-        if self.params.clean_alpha <= 0:
+        if not clean.belief.any():
             return alpha
         foreground = foreground_background(plate, alpha, self.params.brightest)[0]
-        told = alpha_with_clean_plate(plate, alpha, foreground, clean.trusted(self.params.clean_alpha))
+        told = alpha_with_clean_plate(plate, alpha, foreground, clean, strict)
         guide = view.get("guide")
         return told if guide is None else told.where(tensor(~known(guide), self.device), alpha)
 
