@@ -22,15 +22,16 @@ Times = tuple[nuke.Node, ...]
 def upstream(start: nuke.Node | None) -> Iterator[tuple[nuke.Node, Times]]:
     """A node and those above it, the nearest first; into groups, and out of them to what is connected to them.
 
-    Each with the nodes that change time on the way to it.
+    Each with the nodes that change time on the way to it, once for each time at which it is seen: ways are too many,
+    since every held patch on a plate doubles them.
     """
     waiting: deque[tuple[nuke.Node | None, Times]] = deque([(start, ())])
-    seen: set[tuple[str, ...]] = set()
+    seen: set[tuple[str, int | None, int | None]] = set()
     while waiting:
         found, times = waiting.popleft()
         if found is None:
             continue
-        met = (found.fullName(), *(node.fullName() for node in times))
+        met = (found.fullName(), seen_at(0, times), seen_at(1, times))  # one of two tells a held frame from a moved one
         if met not in seen:
             seen.add(met)
             yield found, times

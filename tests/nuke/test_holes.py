@@ -1,6 +1,7 @@
 """Of which frames a render that lacks a matte says so, in a line that farms look for, and of which it may not."""
 
 import os
+from itertools import islice
 
 import pytest
 
@@ -227,3 +228,24 @@ def test_of_nodes_in_a_row_only_the_one_that_is_shown_can_lack(script, nuke, ada
     assert told and all("SeqMatte2 has no matte" in one for one in told)
     second["disable"].setValue(True)
     assert rendered_by_a_write(script, second, 2) == [line]
+
+
+@pytest.mark.parametrize(
+    "kind, knobs, seen",
+    [("FrameHold", {"firstFrame": 3}, (2, 3)), ("TimeOffset", {"time_offset": -1}, (2, 3)), ("TimeWarp", {}, (2,))],
+)
+def test_patches_in_a_row_each_from_another_frame_cost_a_render_no_time(script, nuke, adapter, kind, knobs, seen):
+    """Each is a second way to all that is above it: 2 ** 30 ways."""
+    script.solve()
+    lines = {frame: lacks(script, frame) for frame in (2, 3)}
+    below = script.node
+    for _ in range(30):
+        patch, over = (nuke.createNode(each, inpanel=False) for each in (kind, "Merge2"))
+        for name, value in knobs.items():
+            patch[name].setValue(value)
+        for made, index, above in ((patch, 0, below), (over, 0, below), (over, 1, patch)):
+            made.setInput(index, above)
+        below = over
+    write = write_below(script, below)
+    assert sum(1 for _ in islice(adapter.above.upstream(write), 10_000)) < 10_000
+    assert said_by_a_render(script, write, 2) == [lines[frame] for frame in seen]
