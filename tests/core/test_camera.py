@@ -4,9 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from seqmatte import camera
+from seqmatte import camera, exr
+from seqmatte.cache import Cache
 from seqmatte.device import Device
 from seqmatte.encoding import Encoding
+from seqmatte.keys import digest
 from seqmatte.layer import Header, Layer
 from seqmatte.method import View
 from seqmatte.methods.camera import Camera, CameraParams, behind, part_behind, way_of
@@ -15,6 +17,7 @@ from seqmatte.stitched import stitched
 
 HEIGHT, WIDTH = 120, 180
 WHOLE = slice(0, HEIGHT), slice(0, WIDTH)
+CAMERA = ("R", "G", "B", "covered")
 NOTHING = np.zeros((HEIGHT, WIDTH), np.float32)
 
 
@@ -165,6 +168,24 @@ def test_frames_beyond_a_cut_tell_nothing_of_the_set():
     found = behind(view(4), NOTHING == 0)
     known = found.trust > 0.6
     assert known.any() and np.median(np.abs(found.colour - sets[4])[known]) < 0.01
+
+
+def test_a_cut_is_one_too_where_its_frame_comes_back_from_the_cache(tmp_path):
+    view, _, _ = walked(cut=5)
+    fresh, stored = view(4)["camera"], Cache(tmp_path)
+    stored.put(digest("cut"), exr.quantised(fresh, Camera.half), Camera.half)
+    assert way_of(fresh) is way_of(stored.get(digest("cut"))) is None
+
+
+@pytest.mark.parametrize(("height", "width"), [(400, 8), (8, 400), (2000, 1), (1, 1)])
+def test_the_set_behind_is_looked_for_in_strips_too(height, width):
+    wanted = np.zeros((height, width), bool)
+    wanted[-1, -1] = True
+    size = (max(16, min(height, 960)), max(16, min(width, 960)))
+    small = Layer(np.full((*size, 4), 0.5, np.float32), CAMERA, facts={"way": "1 0 0 0 1 0 0 0 1"})
+    found = behind(View(1, lambda *_: small, lambda frame, offset: frame + offset), wanted)
+    assert found.colour.shape == (height, width, 3)
+    assert found.trust.shape == (height, width)
 
 
 def test_the_camera_of_the_last_frame_leads_nowhere():

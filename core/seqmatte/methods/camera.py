@@ -84,7 +84,7 @@ class Camera:
 
 def way_of(layer: Layer) -> Way | None:
     """From a frame's small picture to the next one's, as the layer tells it."""
-    numbers = str(layer.facts["way"]).split()
+    numbers = str(layer.facts.get("way", "")).split()  # files hold no empty facts
     return np.array(numbers, np.float64).reshape(3, 3) if numbers else None
 
 
@@ -94,15 +94,16 @@ def behind(view: View, wanted: npt.NDArray[np.bool_]) -> Stitched:
     small = view["camera"]
     colour, trust = small.pixels[..., :3].copy(), np.zeros((small.height, small.width), np.float32)
     if wanted.any():
-        part = _about(wanted, small.width / wanted.shape[1])
+        part = _about(wanted, (small.height, small.width))
         found = part_behind(view, part)
         colour[part], trust[part] = found.colour, found.trust
     return Stitched(resized(colour, wanted.shape), resized(trust, wanted.shape))
 
 
-def _about(wanted: npt.NDArray[np.bool_], scale: float) -> tuple[slice, slice]:
-    """Rows and columns, in a picture that is so many times as large, that hold what is wanted and what is beside it."""
-    ends = [np.flatnonzero(wanted.any(axis))[[0, -1]] * scale for axis in (1, 0)]
+def _about(wanted: npt.NDArray[np.bool_], size: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns, in a picture of this (height, width), that hold what is wanted and what is beside it."""
+    scales = [small / full for small, full in zip(size, wanted.shape, strict=True)]  # of a strip one is another
+    ends = [np.flatnonzero(wanted.any(1 - axis))[[0, -1]] * scales[axis] for axis in (0, 1)]
     rows, columns = (slice(max(int(low) - _BESIDE, 0), int(high) + 1 + _BESIDE) for low, high in ends)
     return rows, columns
 
