@@ -111,11 +111,23 @@ def as_shown(tree: Any, socket: Any) -> Any:
     names = upstream(socket.node)
     if IS_5 or not any(node.bl_idname in MOVING for node in _with_groups(tree.nodes[name] for name in names)):
         return socket
-    frame, laid = tree.nodes.new("CompositorNodeBoxMask"), tree.nodes.new("CompositorNodeMixRGB")
-    laid.inputs[0].default_value = 1.0  # nothing is left of the frame but its size
-    tree.links.new(frame.outputs[0], laid.inputs[1])
-    tree.links.new(socket, laid.inputs[2])
-    return laid.outputs[0]
+    frame = tree.nodes.new("CompositorNodeBoxMask").outputs[0]
+    if socket.type != "RGBA":
+        return _laid(tree, frame, socket)
+    split, whole = (tree.nodes.new(f"CompositorNode{kind}") for kind in ("SeparateColor", "SetAlpha"))
+    whole.mode = "REPLACE_ALPHA"  # the frame's own is all that mixing leaves
+    tree.links.new(socket, split.inputs["Image"])
+    tree.links.new(_laid(tree, frame, socket), whole.inputs["Image"])
+    tree.links.new(_laid(tree, frame, split.outputs["Alpha"]), whole.inputs["Alpha"])
+    return whole.outputs["Image"]
+
+
+def _laid(tree: Any, frame: Any, socket: Any) -> Any:
+    mixed = tree.nodes.new("CompositorNodeMixRGB")
+    mixed.inputs[0].default_value = 1.0  # nothing is left of the frame but its size
+    tree.links.new(frame, mixed.inputs[1])
+    tree.links.new(socket, mixed.inputs[2])
+    return mixed.outputs[0]
 
 
 def source_of(socket: Any) -> Any | None:

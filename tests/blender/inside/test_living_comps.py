@@ -10,6 +10,8 @@ import OpenImageIO as oiio
 import pytest
 import rig
 
+import shots
+
 WHOLE = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
 
 
@@ -81,6 +83,24 @@ def test_a_mask_that_nodes_move_is_exported_where_it_is_on_each_key_after_the_pl
     first, last = (rig.read_first(path) for path in sorted((comp.result(1001).parent / "guides").iterdir()))
     np.testing.assert_array_equal(last[:, 12:], first[:, :-12])
     assert first.any()
+
+
+def test_a_picture_that_nodes_move_is_a_key_by_its_alpha(comp: rig.Comp):
+    before_the_matte(comp, "CompositorNodeExposure")
+    inked = np.zeros((*comp.tiny.alpha[1001].shape, 4), np.float32)
+    inked[10:30, 10:30] = (0.75, 0.5, 0.25, 1.0)
+    path = comp.tiny.folder / "cut.exr"
+    shots.write_picture(path, inked, ("R", "G", "B", "A"), comp.tiny.header)
+    cut, moved = (comp.tree.nodes.new(f"CompositorNode{kind}") for kind in ("Image", "Translate"))
+    cut.image = bpy.data.images.load(str(path))
+    moved.inputs["X"].default_value = 7
+    comp.tree.links.new(cut.outputs["Image"], moved.inputs["Image"])
+    comp.tree.links.new(moved.outputs["Image"], comp.matte.inputs["Mask"])
+    comp.key(1001)
+    bpy.ops.seqmatte.check(node=comp.matte.name)
+    (guide,) = (comp.result(1001).parent / "guides").iterdir()
+    np.testing.assert_array_equal(rig.read(guide)[:, 7:], inked[:, :-7])
+    assert not rig.read(guide)[:, :7].any()
 
 
 @pytest.mark.parametrize("within", [False, True])
