@@ -146,7 +146,9 @@ class Worker:
             with self._writing:
                 _open_stream(process.stdin).write(line)
                 _open_stream(process.stdin).flush()
-        except (OSError, ValueError):
+        except ValueError:
+            """Its input is closed: whoever did that sees it to its end, for which nobody else has to wait."""
+        except OSError:
             # The reading thread fails the call, once it has read all that the process said before it ended.
             see_end(process, STOP_SECONDS)
         return call

@@ -121,7 +121,11 @@ def test_an_engine_that_listens_no_more_is_ended_by_a_second_cancel_and_other_no
     os.kill(session.worker().pid, signal.SIGSTOP)
     script.press("cancel")
     assert script.nuke.label_of(first) == "SeqMatte1\nstopping"
+    begun = time.monotonic()
     script.press("cancel")
+    time.sleep(0.5)
+    script.press("cancel")
+    assert time.monotonic() - begun < 2  # an artist who presses once more does not wait for its end
     assert finish(script, second).startswith("ready, 12/12")
     assert finish(script, first).startswith("cancelled, ")
     script.open_all(gate)
