@@ -95,8 +95,9 @@ def places(group: nuke.Group) -> dict[str, str]:
 
 def borrows(group: nuke.Group, view: str, file: str) -> bool:
     """Whether a file of results shows the one view that was solved to another that is asked for too."""
-    alone = solved_alone(os.path.dirname(os.path.dirname(file)))
-    return "%V" not in file and len(asked_views(group)) > 1 and alone not in ("", view)
+    if "%V" in file or len(asked_views(group)) < 2:
+        return False  # asked of every frame, and a record takes its time to read
+    return solved_alone(os.path.dirname(os.path.dirname(file))) not in ("", view)
 
 
 def solved_alone(folder: str) -> str:
