@@ -208,3 +208,11 @@ def test_a_soft_edge_goes_by_the_set_that_other_frames_show():
 def test_with_nothing_known_of_the_set_alpha_stays_to_the_bit():
     view, _, _ = walked(count=1)
     assert np.array_equal(delivered(view, 0), delivered(view, 0, stitched=0.0))
+
+
+def test_what_went_in_front_far_from_the_subject_is_not_taken_for_it_because_it_is_not_the_set():
+    view, _, _ = walked()
+    layer = view(4)["alpha"]
+    layer.pixels[:20, 150:, 0] = 0.3  # doubt, over what the plate shows
+    view(4)["plate", 0, "encoded"].pixels[:20, 150:] = 0.1
+    assert np.array_equal(delivered(view, 4)[:20, 150:], delivered(view, 4, stitched=0.0)[:20, 150:])

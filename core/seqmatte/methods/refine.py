@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from seqlink.params import param
 from seqmatte.encoding import Encoding
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
     from seqmatte.clean_plate import CleanPlate
 
+Plane = npt.NDArray[np.float32]
+
+# Opacity of what counts as solid, and how far hair may reach from it, as a share of the width.
+_SOLID, _HAIR = 0.9, 0.04
 OUTPUTS = ("rgba", "alpha", "rgba+straight")
 DEPTHS = ("half", "float")
 
@@ -151,10 +156,11 @@ class Refine(OnDevice):
 
         encoded = view["plate", 0, "encoded"]
         encoding = Encoding.parse(str(encoded.facts["encoding"]))
-        found = behind(view, ((alpha > 0) & (alpha < 1)).cpu().numpy())
+        soft, far = _softness(np.asarray(alpha.cpu().numpy(), np.float32))
+        found = behind(view, soft & ~far)
         plate = encoding.decode(self._tensor(encoded, "R", "G", "B"))
         clean = CleanPlate.beside(plate, alpha, encoding.decode(tensor(found.colour.transpose(2, 0, 1), self.device)))
-        return plate, alpha, clean.trusted(self.params.stitched * tensor(found.trust[None], self.device))
+        return plate, alpha, clean.trusted(self.params.stitched * tensor((found.trust * ~far)[None], self.device))
 
     def _told(self, view: View, plate: Tensor, alpha: Tensor, clean: CleanPlate, strict: bool = False) -> Tensor:
         """Alpha by what is known of the set; what an artist is sure of stays."""
@@ -202,6 +208,16 @@ class Refine(OnDevice):
     def _tensor(self, layer: Layer, *channels: str) -> Tensor:
         """C x H x W on the device."""
         return tensor(as_planes(layer, *channels)[0], self.device)
+
+
+def _softness(alpha: Plane) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Where alpha is soft, and what is far from all that is solid: softness there is no edge but doubt, about what
+    went in front, say, and that it is not the set does not make it the subject."""
+    import cv2
+
+    away = cv2.distanceTransform((alpha < _SOLID).astype(np.uint8), cv2.DIST_L2, 5)
+    soft = np.asarray((alpha > 0) & (alpha < 1), bool)
+    return soft, np.asarray(soft & (away > _HAIR * alpha.shape[1]), bool)
 
 
 def _rows(planes: Tensor) -> Pixels:
