@@ -125,8 +125,11 @@ def build(shot: Shot) -> list[Method]:
     _refuse_strange_runtime(shot)
     made = [_method(name, shot) for name in recipe.steps]
     _without_what_nobody_makes(made)
+    if shot.clean is not None or not getattr(made[-1].params, "stitched", 1.0):
+        # Or frames all around would count for a matte, and be waited for, that does not look at them.
+        made[-1].reads = tuple(read for read in made[-1].reads if read.layer != "camera")
     _check(recipe, made)
-    return made
+    return [method for method in made if method is made[-1] or _is_read(method, made)]
 
 
 @cache
@@ -184,6 +187,10 @@ def _without_what_nobody_makes(made: list[Method]) -> None:
         method.reads = tuple(
             read for read in method.reads if (not read.optional or read.layer in there) and read.instead_of not in there
         )
+
+
+def _is_read(method: Method, made: list[Method]) -> bool:
+    return any(read.layer == method.makes for other in made for read in other.reads)
 
 
 def _check(recipe: Recipe, made: list[Method]) -> None:
