@@ -17,9 +17,10 @@ Way = npt.NDArray[np.float64]
 _COVERED = 0.02
 # Pixels that flow's round trip may be off, and by which a place may lie off the way and still go along with it.
 _ROUND_TRIP, _OFF = 1.0, 0.7
-# Places that are asked, about; the fewest that tell, and the least share of them that must go along.
-_PLACES, _FEWEST, _LEAST = 5000, 40, 0.3
-# What a homography scales the picture's middle by lies well within these.
+# Places that are asked, about; the fewest that tell; the least share of them that must go along, and of all places
+# where nothing covers the set: over a cut, flow finds a few likenesses by chance.
+_PLACES, _FEWEST, _LEAST, _LEAST_OF_ALL = 5000, 40, 0.3, 0.1
+# What a homography scales the picture's corner by lies well within these.
 _SMALLEST, _LARGEST = 0.1, 10.0
 
 
@@ -36,10 +37,12 @@ def way_between(here: Plane, there: Plane, covered: Plane, covered_there: Plane)
     way, back = flow.flow(at, to), flow.flow(to, at)
     bare = (covered < _COVERED) & (flow.warp(covered_there, way) < _COVERED)
     places, found = _places(way, bare & (flow.round_trip(way, back) < _ROUND_TRIP))
-    if len(places) < _FEWEST:
+    fewest = max(_FEWEST, _LEAST_OF_ALL * len(_places(way, bare)[0]))
+    if len(places) < fewest:
         return None
     made, along = cast(Any, cv2.findHomography)(places, found, cv2.RANSAC, _OFF)
-    return made if made is not None and along.mean() >= _LEAST and _sound(made) else None
+    told = made is not None and along.mean() >= _LEAST and along.sum() >= fewest
+    return made if told and _sound(made) else None
 
 
 def moved(picture: Plane, way: Way, size: tuple[int, int], outside: float | None = None) -> Plane:

@@ -216,3 +216,9 @@ def test_what_went_in_front_far_from_the_subject_is_not_taken_for_it_because_it_
     layer.pixels[:20, 150:, 0] = 0.3  # doubt, over what the plate shows
     view(4)["plate", 0, "encoded"].pixels[:20, 150:] = 0.1
     assert np.array_equal(delivered(view, 4)[:20, 150:], delivered(view, 4, stitched=0.0)[:20, 150:])
+
+
+def test_of_many_cuts_between_small_plates_none_is_taken_for_a_move():
+    plates = [seen_from(textured(seed), 0) for seed in range(100, 140)]
+    cuts = zip(plates[::2], plates[1::2], strict=True)
+    assert [camera.way_between(here, there, NOTHING, NOTHING) for here, there in cuts] == [None] * 20

@@ -35,9 +35,10 @@ class CameraParams:
 
 
 class Camera:
-    """Makes "camera": R, G, B (encoded, at most `SIDE` pixels a side) and "covered", 1 where the subject may hide the
-    set; fact "way": nine numbers, the homography from the small picture's pixels to the next frame's, or nothing.
+    """The camera's move from frame to frame, and what the subject does not cover of the set.
 
+    Makes "camera": R, G, B (encoded, at most `SIDE` pixels a side) and "covered", 1 where the subject may hide the
+    set; fact "way": nine numbers, the homography from the small picture's pixels to the next frame's, or nothing.
     The subject is where the memory network guesses it, or where closed form finds it in recipes without.
     """
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from seqlink.params import param
 from seqmatte.encoding import Encoding
 from seqmatte.foreground import BRIGHTEST
-from seqmatte.guide import known
+from seqmatte.guide import distance_to, known
 from seqmatte.layer import Layer, Pixels
 from seqmatte.method import Read, State, View, as_planes
 from seqmatte.methods.camera import REACH, behind
@@ -156,11 +156,12 @@ class Refine(OnDevice):
 
         encoded = view["plate", 0, "encoded"]
         encoding = Encoding.parse(str(encoded.facts["encoding"]))
-        soft, far = _softness(np.asarray(alpha.cpu().numpy(), np.float32))
-        found = behind(view, soft & ~far)
+        opacity = np.asarray(alpha.cpu().numpy(), np.float32)
+        wanted = _at_edges(opacity)
+        found = behind(view, (wanted > 0) & (opacity > 0) & (opacity < 1))
         plate = encoding.decode(self._tensor(encoded, "R", "G", "B"))
         clean = CleanPlate.beside(plate, alpha, encoding.decode(tensor(found.colour.transpose(2, 0, 1), self.device)))
-        return plate, alpha, clean.trusted(self.params.stitched * tensor((found.trust * ~far)[None], self.device))
+        return plate, alpha, clean.trusted(self.params.stitched * tensor((found.trust * wanted)[None], self.device))
 
     def _told(self, view: View, plate: Tensor, alpha: Tensor, clean: CleanPlate, strict: bool = False) -> Tensor:
         """Alpha by what is known of the set; what an artist is sure of stays."""
@@ -210,14 +211,12 @@ class Refine(OnDevice):
         return tensor(as_planes(layer, *channels)[0], self.device)
 
 
-def _softness(alpha: Plane) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Where alpha is soft, and what is far from all that is solid: softness there is no edge but doubt, about what
-    went in front, say, and that it is not the set does not make it the subject."""
-    import cv2
-
-    away = cv2.distanceTransform((alpha < _SOLID).astype(np.uint8), cv2.DIST_L2, 5)
-    soft = np.asarray((alpha > 0) & (alpha < 1), bool)
-    return soft, np.asarray(soft & (away > _HAIR * alpha.shape[1]), bool)
+def _at_edges(alpha: Plane) -> Plane:
+    """1 where alpha is soft near what is solid, or not soft at all; 0 where it is soft far from that. Softness there is
+    no edge but doubt, about what went in front, say, and that it is not the set does not make it the subject."""
+    away = distance_to(alpha >= _SOLID) / (_HAIR * alpha.shape[1])
+    near = np.clip(2.5 - 2 * away, 0, 1)
+    return np.where((alpha > 0) & (alpha < 1), near, 1).astype(np.float32)
 
 
 def _rows(planes: Tensor) -> Pixels:
