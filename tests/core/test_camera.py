@@ -218,7 +218,7 @@ def test_what_went_in_front_far_from_the_subject_is_not_taken_for_it_because_it_
     assert np.array_equal(delivered(view, 4)[:20, 150:], delivered(view, 4, stitched=0.0)[:20, 150:])
 
 
-def test_of_many_cuts_between_small_plates_none_is_taken_for_a_move():
-    plates = [seen_from(textured(seed), 0) for seed in range(100, 140)]
-    cuts = zip(plates[::2], plates[1::2], strict=True)
-    assert [camera.way_between(here, there, NOTHING, NOTHING) for here, there in cuts] == [None] * 20
+@pytest.mark.parametrize("seed", [320, 342, 344, 382])
+def test_a_cut_on_which_flow_finds_likenesses_by_chance_is_no_move(seed):
+    here, there = (seen_from(textured(seed + shot), 0) for shot in (0, 1))
+    assert camera.way_between(here, there, NOTHING, NOTHING) is None
