@@ -154,6 +154,24 @@ class Script:
         out = oiio.ImageOutput.create(path)
         assert out.open(path, spec) and out.write_image(np.ascontiguousarray(pixels, np.float32)) and out.close()
 
+    def grade(self):
+        """Work on the plate, so that it is rendered for the engine."""
+        grade = self.nuke.createNode("Grade", inpanel=False)
+        grade.setInput(0, self.read)
+        self.node.setInput(0, grade)
+        return grade
+
+    def second_node(self, adapter):
+        return self.connect(adapter.create())
+
+    def connect(self, node):
+        """Another node, on the same plate and roto, with a key of its own."""
+        for index, above in enumerate((self.read, self.roto)):
+            node.setInput(index, above)
+        for name, value in {"recipe": "toy", "keys": "5", "first": 1, "last": 12}.items():
+            node[name].setValue(value)
+        return node
+
     def press(self, button):
         """Presses a button of the node."""
         self.node[button].execute()

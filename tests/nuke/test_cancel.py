@@ -95,16 +95,6 @@ def test_a_cancel_while_the_engine_is_asked_what_is_stale_begins_nothing(script)
     assert script.node["status"].value().startswith("stale, 6/12 ready, stale 7-12")
 
 
-def second_node(script, adapter):
-    """Another node on the same plate and roto."""
-    node = adapter.create()
-    for index, above in enumerate((script.read, script.roto)):
-        node.setInput(index, above)
-    for name, value in {"recipe": "toy", "keys": "5", "first": 1, "last": 12}.items():
-        node[name].setValue(value)
-    return node
-
-
 def finish(script, node):
     script.node = node
     script.finish()
@@ -114,7 +104,7 @@ def finish(script, node):
 def test_an_engine_that_listens_no_more_is_ended_by_a_second_cancel_and_other_nodes_begin_again(script, adapter):
     from seqmatte_nuke import session
 
-    gate, first, second = script.gate(1, 2), script.node, second_node(script, adapter)
+    gate, first, second = script.gate(1, 2), script.node, script.second_node(adapter)
     script.press("solve")
     script.nuke.pump(lambda: (script.results / "matte/matte.0001.exr").exists())
     adapter.press("solve", second)
@@ -134,7 +124,7 @@ def test_an_engine_that_listens_no_more_is_ended_by_a_second_cancel_and_other_no
 
 
 def test_a_node_that_waits_does_not_fail_with_the_one_that_ends_the_engine(script, adapter):
-    gate, first, second = script.gate(1, 2), script.node, second_node(script, adapter)
+    gate, first, second = script.gate(1, 2), script.node, script.second_node(adapter)
     first["toy__trouble"].setValue("exit")
     first["toy__frame"].setValue(3)
     script.press("solve")
@@ -147,7 +137,7 @@ def test_a_node_that_waits_does_not_fail_with_the_one_that_ends_the_engine(scrip
 
 def test_an_engine_that_no_node_can_start_fails_for_each_that_waits(script, adapter, settings):
     settings("#!/bin/sh\nread line\necho 'the disk is on fire' >&2\nexit 3\n")
-    first, second = script.node, second_node(script, adapter)
+    first, second = script.node, script.second_node(adapter)
     for node in (first, second):
         adapter.press("solve", node)
     for node in (first, second):

@@ -8,15 +8,8 @@ def digests(files):
     return {frame: file and hashlib.sha256(Path(file).read_bytes()).hexdigest() for frame, file in files.items()}
 
 
-def graded(script):
-    """Work on the plate, so that it is written for the engine."""
-    grade = script.nuke.createNode("Grade", inpanel=False)
-    grade.setInput(0, script.read)
-    script.node.setInput(0, grade)
-
-
 def test_clear_removes_the_results_and_nothing_else_and_a_solve_finds_them_in_the_cache(script):
-    graded(script)
+    script.grade()
     script.node["toy__walked"].setValue(str(script.folder / "walked"))
     script.solve()
     script.solve("bundle")

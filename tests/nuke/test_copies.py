@@ -29,16 +29,9 @@ def pasted(script):
     return first
 
 
-def graded(script):
-    grade = script.nuke.createNode("Grade", inpanel=False)
-    grade.setInput(0, script.read)
-    script.node.setInput(0, grade)
-    return grade
-
-
 @pytest.mark.parametrize("rendered", [False, True], ids=["plate as it is", "plate rendered"])
 def test_a_copy_is_solved_without_computing_anything_again(script, rendered):
-    grade = graded(script) if rendered else script.read
+    grade = script.grade() if rendered else script.read
     script.node["toy__walked"].setValue(str(script.folder / "walked"))
     script.solve()
     before, folder = digests(script), script.results

@@ -31,7 +31,7 @@ def test_a_plate_that_is_read_as_it_is_is_never_written_again(script):
 def test_a_plate_with_work_on_it_is_written_as_raw_float_and_gives_the_same_matte(script):
     script.solve()
     direct = {frame: script.read_pixels(path) for frame, path in script.shown().items()}
-    graded(script)
+    script.grade()
     script.solve()
     assert [row for row in script.written if row[0] == "MattePlateWrite"] == [
         ("MattePlateWrite", frame, "main") for frame in ALL
@@ -175,13 +175,6 @@ def test_a_plate_frame_that_is_missing_is_named(script):
     assert "8" in script.node["status"].value().split("\n")[1]
 
 
-def graded(script):
-    """Work on the plate, so that it is written for the engine."""
-    grade = script.nuke.createNode("Grade", inpanel=False)
-    grade.setInput(0, script.read)
-    script.node.setInput(0, grade)
-
-
 def test_a_plate_of_the_artists_in_the_nodes_own_folder_stays_as_it_is(script, tmp_path):
     from shots import write_tiny_shot
 
@@ -190,7 +183,7 @@ def test_a_plate_of_the_artists_in_the_nodes_own_folder_stays_as_it_is(script, t
     (tmp_path / "mine" / "plate" / "new" / "notes.txt").write_text("the artist's")
     script.node["folder"].setValue(str(tmp_path / "mine"))
     before = {path: path.read_bytes() for path in (tmp_path / "mine" / "plate").rglob("*") if path.is_file()}
-    graded(script)
+    script.grade()
     script.solve()
     assert script.node["status"].value().startswith("ready")
     assert {path: path.read_bytes() for path in before} == before

@@ -37,15 +37,6 @@ def save(script, *place):
     return str(path)
 
 
-def connected(script, node):
-    """Another node on the same plate and roto, with a key of its own."""
-    for index, above in enumerate((script.read, script.roto)):
-        node.setInput(index, above)
-    for name, value in {"recipe": "toy", "keys": "5", "first": 1, "last": 12}.items():
-        node[name].setValue(value)
-    return node
-
-
 def test_a_script_saved_as_a_new_version_never_writes_over_the_mattes_of_the_old_one(script, nuke):
     script.solve()
     first, before = save(script, "shots", "ab_010.nk"), digests(script)
@@ -64,15 +55,8 @@ def test_a_script_saved_as_a_new_version_never_writes_over_the_mattes_of_the_old
     assert script.node["status"].value().startswith("ready, 12/12")
 
 
-def graded(script):
-    """Work on the plate, so that it is rendered for the engine."""
-    grade = script.nuke.createNode("Grade", inpanel=False)
-    grade.setInput(0, script.read)
-    script.node.setInput(0, grade)
-
-
 def test_what_a_new_version_has_in_common_with_the_old_one_is_not_computed_again(script):
-    graded(script)
+    script.grade()
     script.node["toy__walked"].setValue(str(script.folder / "walked"))
     script.solve()
     before, folder = digests(script), script.results
@@ -111,7 +95,7 @@ def stamps(folder):
 
 
 def test_a_new_version_touches_no_plate_or_guide_that_a_job_of_the_old_one_may_read(script, nuke):
-    graded(script)
+    script.grade()
     script.solve()
     save(script, "shots", "ab_010.nk")
     first = script.results
@@ -217,7 +201,7 @@ def test_a_node_pasted_into_another_script_of_the_folder_never_writes_into_the_f
     nuke.scriptClear()
     save(script, "shots", "cd_020.nk")
     script.read, script.roto = nuke.createNode("Read", inpanel=False), nuke.createNode("Roto", inpanel=False)
-    script.node = connected(script, nuke.nodePaste(str(script.folder / "clip.nk")))
+    script.node = script.connect(nuke.nodePaste(str(script.folder / "clip.nk")))
     script.read_other(script.tiny)
     move_masks(script)
     script.solve()
@@ -256,7 +240,7 @@ def test_two_nodes_set_to_one_folder_never_mix_their_mattes(script, nuke, adapte
     script.node["folder"].setValue(str(script.folder / "mine"))
     script.solve()
     before, first = digests(script), script.node
-    second = connected(script, adapter.create())
+    second = script.connect(adapter.create())
     second["folder"].setValue(str(script.folder / "mine"))
     for button in ("solve", "bundle", "clear"):
         second[button].execute()

@@ -15,13 +15,6 @@ def nuke(hostile_nuke):
     return hostile_nuke
 
 
-def graded(script):
-    """Work on the plate, so that it is rendered for the engine."""
-    grade = script.nuke.createNode("Grade", inpanel=False)
-    grade.setInput(0, script.read)
-    script.node.setInput(0, grade)
-
-
 def doubled(script):
     """The Grade is doubled: what its Write renders from now on."""
     render = script.nuke.hooks.render
@@ -40,7 +33,7 @@ UNSEEN = "The plate is rendered for the engine: what has changed in it, only Sol
 
 
 def test_what_changed_says_that_the_branch_above_the_plate_is_seen_by_a_solve_alone(script):
-    graded(script)
+    script.grade()
     script.solve()
     doubled(script)
     script.solve("check")
@@ -64,7 +57,7 @@ def test_what_changed_about_a_plate_that_is_read_as_it_is_needs_no_such_remark(s
 
 def test_what_changed_about_a_plate_that_was_never_rendered_asks_for_a_solve(script):
     script.solve()
-    graded(script)
+    script.grade()
     script.press("check")
     assert script.nuke.told == ["The plate is now rendered for the engine, which only Solve does: press Solve."]
     assert script.node["status"].value().startswith("ready, 12/12")
@@ -74,7 +67,7 @@ def test_a_solve_leaves_nothing_for_an_undo_to_take_back(script, monkeypatch):
     from seqmatte_nuke import results
 
     monkeypatch.setattr(results, "SHOWN_SECONDS", 0.0)
-    graded(script)
+    script.grade()
     script.node["first"].setValue(2)
     script.node["first"].setValue(1)
     assert script.nuke.state.undos[-2:] == [("SeqMatte1", "first")] * 2
@@ -151,7 +144,7 @@ def stamps(folder):
 
 
 def test_a_plate_that_is_rendered_anew_is_never_missing_while_it_is_replaced(script, nuke, monkeypatch):
-    graded(script)
+    script.grade()
     script.solve()
     before, removed, remove = stamps(script.results / "plate"), [], os.remove
     monkeypatch.setattr(os, "remove", lambda path: [removed.append(path), remove(path)])

@@ -15,15 +15,6 @@ def nuke(hostile_nuke):
     return hostile_nuke
 
 
-def second_node(script, adapter):
-    node = adapter.create()
-    for index, above in enumerate((script.read, script.roto)):
-        node.setInput(index, above)
-    for name, value in {"recipe": "toy", "keys": "5", "first": 1, "last": 12}.items():
-        node[name].setValue(value)
-    return node
-
-
 def finish(script, node):
     script.node = node
     script.finish()
@@ -41,7 +32,7 @@ def begun(script):
 def test_another_device_is_for_the_next_solve_and_ends_none_that_runs(script, adapter, monkeypatch):
     from seqmatte_nuke import session
 
-    gate, first, second = begun(script), script.node, second_node(script, adapter)
+    gate, first, second = begun(script), script.node, script.second_node(adapter)
     old = session.worker()
     monkeypatch.setenv("SEQMATTE_DEVICE", "auto")
     adapter.press("solve", second)
@@ -67,7 +58,7 @@ def test_an_engine_of_other_settings_ends_when_the_next_job_begins(script, monke
 
 
 def test_a_solve_that_waits_for_another_node_is_cancelled_at_once(script, adapter):
-    gate, first, second = begun(script), script.node, second_node(script, adapter)
+    gate, first, second = begun(script), script.node, script.second_node(adapter)
     adapter.press("solve", second)
     adapter.press("cancel", second)
     assert finish(script, second).startswith("cancelled")
