@@ -63,13 +63,9 @@ def markdown() -> str:
     lines = ["| recipe | methods | what it is |", "|---|---|---|"]
     lines += [f"| `{row['name']}` | {' > '.join(row['methods'])} | {row['summary']} |" for row in found["recipes"]]
     for method in found["methods"]:
-        lines += [
-            "",
-            f"**{method['name']}**: {method['summary']}",
-            "",
-            "| option | default | limits | |",
-            "|---|---|---|---|",
-        ]
+        lines += ["", f"**{method['name']}**: {method['summary']}"]
+        if method["params"]:
+            lines += ["", "| option | default | limits | |", "|---|---|---|---|"]
         for row in method["params"]:
             limits = ", ".join(row["choices"]) if row["choices"] else _limits(row)
             lines.append(f"| `{method['name']}.{row['name']}` | {row['default']} | {limits} | {row['help']} |")
