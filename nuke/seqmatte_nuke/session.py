@@ -28,7 +28,7 @@ LOOK_SECONDS = 0.2
 
 _lock = threading.Lock()
 _worker: Worker | None = None
-# Engines that other settings name, each until its last job is over.
+# Engines that other settings name, or that are being ended, each until its last job is over.
 _leaving: list[Worker] = []
 _jobs: dict[str, Job] = {}
 
@@ -82,13 +82,24 @@ def running(uid: str) -> Job | None:
 def cancel(job: Job) -> None:
     """Asks a job to stop; asked a second time, ends an engine that may not listen any more.
 
-    Other jobs in it begin again. Ending it takes its time, for which nobody has to wait.
+    Other jobs in it begin again in the next one. Ending it takes its time, for which nobody has to wait.
     """
-    if job.cancelled and job.worker is not None:
+    engine = job.worker
+    if job.cancelled and engine is not None:
         for other in _jobs.values():
-            other.again = other.worker is job.worker and not other.cancelled
-        threading.Thread(target=job.worker.stop, daemon=True, name="seqmatte").start()
+            other.again = other.worker is engine and not other.cancelled
+        _use_no_more(engine)
+        threading.Thread(target=engine.stop, daemon=True, name="seqmatte stop").start()
     job.cancel()
+
+
+def _use_no_more(engine: Worker) -> None:
+    """The next job gets a fresh one, which the end of this one, however late it comes, does not touch."""
+    global _worker
+    with _lock:
+        if _worker is engine:
+            _leaving.append(engine)
+            _worker = None
 
 
 def begin(job: Job) -> None:
@@ -179,10 +190,12 @@ def _follow_part(job: Job, part: Part, params: dict[str, Any], post: Callable[..
     """From its beginning again where its engine ended because of another job. Raises WorkerError."""
     try:
         _ask(job, part, params, post)
-    except WorkerDied:
-        if job.cancelled or not (job.again or job.waits):
+    except WorkerError as error:
+        # An engine that still listens while it is ended says of all that it cancels them.
+        ended = error.cancelled or isinstance(error, WorkerDied)
+        if job.cancelled or not ended or not (job.again or job.waits):
             raise
-        job.again, job.spared = False, True
+        job.again, job.spared, job.worker = False, True, None
         _follow_part(job, part, params, post)
 
 

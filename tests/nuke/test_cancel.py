@@ -123,6 +123,54 @@ def test_an_engine_that_listens_no_more_is_ended_by_a_second_cancel_and_other_no
     assert first["status"].value().startswith("ready, 12/12") and script.nuke.told == []
 
 
+def test_an_engine_that_is_ended_while_it_listens_cancels_no_other_node(script, adapter):
+    """Its input closes, and it says of all that it has not begun that it is cancelled."""
+    gate, first, second = script.gate(1, 2), script.node, script.second_node(adapter)
+    script.press("solve")
+    script.nuke.pump(lambda: (script.results / "matte/matte.0001.exr").exists())
+    adapter.press("solve", second)
+    script.press("cancel")
+    script.press("cancel")
+    script.open_all(gate)
+    assert finish(script, second).startswith("ready, 12/12")
+    assert finish(script, first).startswith("cancelled, ")
+
+
+def test_a_cancel_pressed_a_third_time_does_not_end_the_engine_in_which_others_began_again(
+    script, adapter, monkeypatch
+):
+    from seqmatte_nuke import session
+
+    gate, first, second = script.gate(1, 2), script.node, script.second_node(adapter)
+    begun_again, stop, pressed = threading.Event(), session.Worker.stop, []
+
+    def stopping():
+        return [thread for thread in threading.enumerate() if thread.name == "seqmatte stop"]
+
+    def late(engine):
+        if threading.current_thread() in stopping():
+            pressed.append(engine)
+            if len(pressed) == 2:
+                begun_again.wait(60)
+        stop(engine)
+
+    monkeypatch.setattr(session.Worker, "stop", late)
+    second["keys"].setValue("1")
+    second["toy__gate"].setValue(str(gate))
+    script.press("solve")
+    script.nuke.pump(lambda: (script.results / "matte/matte.0001.exr").exists())
+    adapter.press("solve", second)
+    for _ in range(3):
+        script.press("cancel")
+    second_results = Path(script.nuke._evaluated(second["folder"].value()))
+    script.nuke.pump(lambda: any(second_results.rglob("matte.*.exr")))
+    begun_again.set()
+    script.nuke.pump(lambda: not stopping())
+    script.open_all(gate)
+    assert finish(script, second).startswith("ready, 12/12")
+    assert finish(script, first).startswith("cancelled, ")
+
+
 def test_a_node_that_waits_does_not_fail_with_the_one_that_ends_the_engine(script, adapter):
     gate, first, second = script.gate(1, 2), script.node, script.second_node(adapter)
     first["toy__trouble"].setValue("exit")
