@@ -24,6 +24,7 @@ from seqmatte import exr, shot_file
 from seqmatte.cache import Cache
 from seqmatte.device import Device
 from seqmatte.engine import Engine
+from seqmatte.errors import SeqmatteError
 from seqmatte.layer import Layer
 from seqmatte.open_methods import OpenMethods
 from seqmatte.sample import write_sample
@@ -48,7 +49,8 @@ class Asked:
     device: str = "auto"
 
     def shot(self, folder: Path, frames: int | None = None) -> Shot:
-        made = long_shot(self.width, self.height, frames or self.frames, folder / "shot")
+        frames = frames or self.frames
+        made = long_shot(self.width, self.height, frames, folder / f"shot-{min(frames, CLIP)}")
         return made.replace(recipe=self.recipe, runtime=self.runtime)
 
 
@@ -129,7 +131,10 @@ def _rvm(asked: Asked, shot: Shot) -> float | None:
 
 
 def long_shot(width: int, height: int, frames: int, folder: Path) -> Shot:
-    """A sample shot of any length: a rendered clip shown to and fro, guided by a mask on its first frame."""
+    """A sample shot of any length: a rendered clip shown to and fro, guided by a mask on its first frame.
+
+    folder: for shots of `CLIP` frames and more, or of this length alone.
+    """
     if not (folder / "shot.json").exists():
         write_sample(folder, Params(width=width, height=height, frames=min(frames, CLIP), first=1))
     there = min(frames, CLIP)
@@ -160,7 +165,7 @@ def floors(shot: Shot, result: str, folder: Path) -> Floors:
 
 
 def peak_memory(asked: Asked, frames: int, folder: Path) -> int:
-    """Peak bytes of a process that mattes a shot of so many frames."""
+    """Peak bytes of a process that mattes a shot of so many frames. Raises SeqmatteError if it fails."""
     shot = asked.shot(folder, frames)
     document = folder / f"{frames}.json"
     shot_file.write(shot, document)
@@ -182,7 +187,10 @@ def peak_memory(asked: Asked, frames: int, folder: Path) -> int:
     process.returncode = os.waitstatus_to_exitcode(status)
     shutil.rmtree(cache, ignore_errors=True)
     if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
+        raise SeqmatteError(
+            f"the run of {frames} frames whose memory was to be measured ended with exit code {process.returncode}; "
+            "what it said stands above"
+        )
     return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
