@@ -8,6 +8,9 @@ import pytest
 
 from shots import TinyShot, write_tiny_shot
 
+# So that their asserts explain themselves, as a test file's do.
+pytest.register_assert_rewrite("parity_trimap", "parity_vectors")
+
 
 @pytest.fixture
 def tiny_shot(tmp_path: Path) -> TinyShot:

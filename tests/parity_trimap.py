@@ -1,118 +1,25 @@
 """The published trimap networks give the numbers of their references, with the same keys and shapes.
 
-Each vector names its weights by a seed and gains (tests/parity/fill_b.py) and holds its inputs. Another folder
-of the same layout is taken from SEQMATTE_PARITY_DIR. FBA divides by |F - B|^2 + 0.1 after 53 standardised
-layers: in float32 the references themselves are 3e-4 off, so it is held to 1e-4 in double precision.
+Each vector names its weights by a seed and gains (tests/parity/fill_b.py) and holds its inputs. FBA divides by
+|F - B|^2 + 0.1 after 53 standardised layers: in float32 the references themselves are 3e-4 off, so it is held to 1e-4
+in double precision.
 """
 
 import dataclasses
-import json
-import os
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from parity import fill_b
+from parity_vectors import LIMIT, Probes, Vector, check, files
 from seqmatte import networks
-from seqmatte.networks import (
-    context_aware,
-    deformable,
-    fba,
-    guided_attention,
-    normalised,
-    tcvom,
-    tgm,
-    trimap_coding,
-    unpool,
-)
+from seqmatte.networks import fba, guided_attention, tcvom, tgm, trimap_coding
 from seqmatte.training import losses_trimap
 
-OURS = Path(__file__).parent / "parity"
-FOLDER = Path(os.environ.get("SEQMATTE_PARITY_DIR") or OURS)
-LIMIT = 1e-4
 # What FBA's float32 references leave open; models in double precision are held to LIMIT.
 FLOAT32_FBA = 5e-4
-
-
-class Vector:
-    """One file: its arrays, its facts, and a network with its weights."""
-
-    def __init__(self, name):
-        with np.load(FOLDER / f"{name}.npz") as held:
-            self.arrays = dict(held)
-        self.name = name
-        self.meta = json.loads(bytes(self.arrays.pop("meta")))
-
-    def __contains__(self, name):
-        return name in self.arrays
-
-    def __getitem__(self, name):
-        return torch.from_numpy(self.arrays[name])
-
-    def network(self, *family, **variant):
-        network = networks.build(*family, **variant)
-        keys = json.loads((FOLDER / f"{self.name}.keys.json").read_text())
-        ours = {key: list(value.shape) for key, value in network.state_dict().items()}
-        assert ours == keys
-        fill_b.fill_module(network, self.meta["seed"], self.meta["gains"])
-        return network.eval()
-
-
-def probe_key(name):
-    """The module a probe is of. TCVOM's were named through a wrapper, Context-Aware's by TensorFlow's steps."""
-    module = name.removeprefix("mid/").removeprefix("NET.").replace("logits_4.patch", "logits.patch")
-    return re.sub(r"\.(Relu|add|BiasAdd|BatchNorm\.FusedBatchNormV3)$", "", module)
-
-
-class Probes:
-    """What each named module gave, in the form the vectors keep: mean, deviation, range and 16 samples."""
-
-    def __init__(self, network, vector):
-        self.vector, self.calls, self.seen, self.outputs = vector, {}, {}, {}
-        modules = dict(network.named_modules())
-        names = {probe_key(name).split("#")[0] for name in vector.arrays if name.startswith("mid/")}
-        for name in sorted(names & modules.keys()):
-            modules[name].register_forward_hook(self._keeping(name))
-
-    def _keeping(self, name):
-        def keep(module, inputs, output):
-            output = output[0] if isinstance(output, tuple) else output
-            self.calls[name] = self.calls.get(name, 0) + 1
-            key = f"{name}#{self.calls[name]}"
-            self.outputs[key] = output
-            values = output.detach().double().flatten().numpy()
-            samples = values[np.round(np.linspace(0, values.size - 1, 16)).astype(int)]
-            # TensorFlow's deviation is that of the population.
-            spread = values.std(ddof=0 if "color" in self.vector else min(values.size - 1, 1))
-            self.seen[key] = np.concatenate(((values.mean(), spread, values.min(), values.max()), samples))
-
-        return keep
-
-    def first_difference(self):
-        for name, expected in self.vector.arrays.items():
-            key = probe_key(name)
-            seen = self.seen.get(key if "#" in key else f"{key}#1")
-            if name.startswith("mid/") and seen is not None:
-                off = np.abs(seen - expected).max() / max(1.0, np.abs(expected).max())
-                if off > LIMIT:
-                    return f"begins at {key}, {off:.1e}"
-        return "every probe agrees"
-
-
-def check(vector, outputs, probes, limit=LIMIT):
-    """Every named output within the limit of the vector's; the message says where a difference begins."""
-    for name, output in outputs.items():
-        expected = vector[name].double()
-        assert output.shape == expected.shape, name
-        off = float((output.double() - expected).abs().max())
-        assert off <= limit, f"{name} is {off:.1e} off; {probes.first_difference()}"
-
-
-def files(*starts):
-    return [file.stem for file in sorted(FOLDER.glob("*.npz")) if file.stem.startswith(starts)]
+MEAN, DEVIATION = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 
 
 def looked_at(attention, inputs, offset):
@@ -141,56 +48,6 @@ def test_gca_gives_the_reference_alpha_and_looks_where_the_reference_looks(name)
         scales = torch.cat(module.scales(inputs[2]), 1)
         np.testing.assert_allclose(scales, vector[f"softmax_scale_{index}"], rtol=1e-5)
         assert looked_at(module, inputs, vector[f"offset_{index}"]).max() < 1e-5
-
-
-@torch.no_grad()
-def test_guided_attention_in_blocks_of_queries_is_the_same_as_all_at_once(monkeypatch):
-    layer = guided_attention.GuidedContextualAttention(16).eval()
-    unknown = torch.zeros(2, 1, 12, 16)
-    unknown[..., 3:7, 5:9] = 1
-    inputs = (torch.rand(2, 16, 12, 16), torch.rand(2, 16, 12, 16), unknown)
-    whole = layer(*inputs)
-    monkeypatch.setattr(guided_attention, "SCORES_AT_ONCE", 48 * 7)
-    torch.testing.assert_close(layer(*inputs), whole)
-
-
-@torch.no_grad()
-def test_overlapping_patches_are_summed_as_folding_sums_them():
-    mixed = torch.rand(2, 3 * 16, 5, 7)
-    folded = torch.nn.functional.fold(mixed.flatten(2), (10, 14), 4, padding=1, stride=2)
-    torch.testing.assert_close(guided_attention.overlapped(mixed), folded)
-
-
-@pytest.mark.parametrize("size", [(8, 10), (9, 11)])
-def test_pooling_by_places_is_max_pooling_and_unpooling_with_indices(size):
-    """Whole windows of zeros among them, as a ReLU leaves them: there the first place counts."""
-    x = torch.randint(0, 3, (2, 4, *size)).float()
-    top, places = unpool.pooled(x)
-    expected, indices = torch.nn.functional.max_pool2d(x, 2, 2, return_indices=True)
-    assert torch.equal(top, expected)
-    values = torch.rand_like(top)
-    spread = torch.nn.functional.max_unpool2d(values, indices, 2, 2, output_size=size)
-    assert torch.equal(unpool.unpooled(values, places), spread)
-
-
-@torch.no_grad()
-def test_a_grid_of_means_is_adaptive_average_pooling():
-    x = torch.rand(1, 2, 7, 13)
-    for bins in (1, 2, 3, 6):
-        expected = torch.nn.functional.adaptive_avg_pool2d(x, bins)
-        torch.testing.assert_close(fba.GridMean(bins)(x), expected)
-
-
-def test_spectral_norm_estimates_the_largest_singular_value_and_keeps_it_in_evaluation():
-    torch.manual_seed(1)
-    layer = normalised.SpectralConv(3, 8, 3)
-    for _ in range(500):
-        layer(torch.rand(1, 3, 5, 5))
-    layer.eval()
-    before = layer.module.weight_u.clone()
-    largest = torch.linalg.svdvals(layer.module().flatten(1).detach())[0]
-    assert largest == pytest.approx(1, rel=1e-3)
-    assert torch.equal(layer.module.weight_u, before)
 
 
 @pytest.mark.parametrize("name", files("fba"))
@@ -250,12 +107,6 @@ def test_context_aware_gives_the_reference_alpha_and_foreground(name):
     check(vector, {"alpha": alpha, "color": colour}, probes)
 
 
-def test_context_aware_without_its_foreground_has_no_keys_for_it():
-    keys = networks.build("context_aware", foreground=False).state_dict().keys()
-    whole = json.loads((OURS / "cam.keys.json").read_text())
-    assert keys == {key for key in whole if "patch.seg_decoder" not in key and "patch_seg_logits" not in key}
-
-
 @pytest.mark.parametrize("name", files("tcvom_tgm"))
 @torch.no_grad()
 def test_trimap_propagation_gives_the_reference_shares(name):
@@ -278,71 +129,6 @@ def test_trimap_propagation_gives_the_reference_shares(name):
     logits = torch.cat(made)
     outputs = {"logits": logits, "probs": tgm.shares_of(logits), "pred2_first": probes.outputs["Decoder.pred2#1"]}
     check(vector, outputs, probes)
-
-
-def test_a_clip_is_walked_from_every_annotated_frame_and_both_ways_between_them():
-    assert tgm.parts(8, [2, 5]) == [
-        ((2, 1, 0), (2,)),
-        ((2, 3, 4), (2, 5)),
-        ((5, 4, 3), (5, 2)),
-        ((5, 6, 7), (5,)),
-    ]
-
-
-class Recorder:
-    """Stands for the network: notes which frames are remembered for good, and forgets their pixels."""
-
-    def __init__(self):
-        self.kept = []
-
-    def remember(self, memory, frame, shares, keep=True):
-        self.kept.append((int(frame), keep))
-        return tgm.Memory(torch.zeros(2, 128, 1), torch.zeros(2, 512, 1))
-
-    def __call__(self, frame, keys, values):
-        return torch.zeros(1, 3, 1, 1)
-
-
-def test_propagation_remembers_the_last_frame_and_every_fifth_for_good():
-    recorder = Recorder()
-    frames = [torch.tensor(t) for t in range(8)]
-    walk = tgm.walked(recorder, frames, {0: torch.ones(1, 3, 1, 1)}, tuple(range(8)), (0,))
-    assert [number for number, _ in walk] == list(range(8))
-    assert recorder.kept == [(0, True), *((t, t == 5) for t in range(1, 7))]
-
-
-@torch.no_grad()
-def test_a_propagated_clip_keeps_the_annotated_trimap():
-    network = networks.build("tgm")
-    frames = [torch.rand(1, 3, 32, 48) for _ in range(3)]
-    known = torch.zeros(1, 3, 32, 48)
-    known[:, 0], known[:, 1, 8:24], known[:, 0, 8:24] = 1, 1, 0
-    trimaps = tgm.propagated(network, frames, {1: known})
-    assert torch.equal(trimaps[1], known.argmax(1, keepdim=True) * (128 / 255))
-    assert all(torch.isin(trimap, torch.tensor((0, 128 / 255, 1))).all() for trimap in trimaps)
-
-
-MEAN, DEVIATION = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-
-
-def test_context_aware_weights_turn_from_tensorflow_names_and_layouts():
-    block = "comp/encoder/xception_65/entry_flow/block1/unit_1/xception_module/separable_conv1"
-    rng = np.random.default_rng(1)
-    variables = {
-        f"{block}_depthwise/depthwise_weights": rng.random((3, 3, 64, 1)),
-        f"{block}_pointwise/weights": rng.random((1, 1, 64, 128)),
-        f"{block}_pointwise/BatchNorm/moving_variance": rng.random(128),
-        f"{block}_pointwise/BatchNorm/gamma/Momentum": rng.random(128),
-        "logits/logits/patch_mat_logits_4/biases": rng.random(1),
-        "comp_proj/comp_proj_1/weights": rng.random((3, 3, 64, 8)),
-        "global_step": np.array(7),
-    }
-    state = context_aware.from_tensorflow(variables)
-    keys = json.loads((OURS / "cam.keys.json").read_text())
-    assert {key: list(value.shape) for key, value in state.items()} == {key: keys[key] for key in state}
-    assert len(state) == 5
-    taken = state["comp_proj.comp_proj_1.conv.weight"][5, 40, 2, 1]
-    assert taken == np.float32(variables["comp_proj/comp_proj_1/weights"][2, 1, 40, 5])
 
 
 class Window:
@@ -391,16 +177,6 @@ def test_tcvom_gives_the_reference_matte_and_attention(name):
         check(vector, {"raw_pred_f64": made.pred}, probes)
 
 
-@torch.no_grad()
-def test_features_kept_while_sliding_give_the_same_matte():
-    network = networks.build("tcvom", base="index")
-    frames, unknown = torch.rand(4, 1, 4, 64, 96), torch.ones(1, 1, 64, 96)
-    kept = [network.extract(frame) for frame in frames]
-    for t in (1, 2):
-        slid = network.fuse(kept[t - 1][0], kept[t], kept[t + 1][0], unknown)
-        assert torch.equal(slid.pred, network(*frames[t - 1 : t + 2], unknown).pred)
-
-
 @pytest.mark.parametrize("name", files("dvm"))
 @torch.no_grad()
 def test_dvm_gives_the_reference_alphas(name):
@@ -410,23 +186,6 @@ def test_dvm_gives_the_reference_alphas(name):
     pictures = ((vector["images_u8"] / 255 - MEAN) / DEVIATION).permute(0, 3, 1, 2)
     coarse, refined = network(torch.cat((pictures, vector["trimaps_u8"][:, None] / 255), 1))
     check(vector, {"pred": coarse, "pred_refined": refined}, probes)
-
-
-@torch.no_grad()
-def test_a_deformable_convolution_that_moves_nothing_is_a_convolution_at_half_strength():
-    layer = deformable.DeformableConv(16)
-    x = torch.rand(2, 16, 9, 11)
-    plain = torch.nn.functional.conv2d(x, layer.weight, padding=1)
-    torch.testing.assert_close(layer(x, torch.rand_like(x)), plain / 2)
-
-
-@torch.no_grad()
-def test_whole_moves_of_a_deformable_convolution_shift_the_picture_and_bring_in_zeros():
-    x = torch.rand(1, 3, 8, 10)
-    shifted = deformable.sampled(x, torch.full((1, 8, 10), 2.0), torch.full((1, 8, 10), -1.0))
-    torch.testing.assert_close(shifted[..., :6, 1:], x[..., 2:, :-1])
-    assert shifted[..., 6:, :].abs().max() < 1e-5
-    assert shifted[..., 0].abs().max() < 1e-5
 
 
 class Clip:
@@ -496,25 +255,3 @@ def test_the_losses_of_a_clip_and_of_a_frame_are_the_reference_ones(name, base):
     pred = single(*frames[t - 1 : t + 2], truths[t].unknown).pred
     terms = torch.stack(losses_trimap.frame_terms(base, pred, truths[t]))
     np.testing.assert_allclose(terms, vector[f"{base}_img"], atol=LIMIT)
-
-
-def test_losses_of_the_unknown_region_count_nothing_else():
-    truth, unknown = torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8)
-    unknown[..., :4, :] = 1
-    alpha = torch.full_like(truth, 0.5)
-    assert losses_trimap.dim_alpha(alpha, truth, unknown) == pytest.approx(0.5 * 32 / 33)
-    assert losses_trimap.gca_alpha(alpha, truth, unknown) == pytest.approx(0.5)
-    assert losses_trimap.gca_alpha(alpha, truth, torch.zeros_like(unknown)) == 0
-    layers = losses_trimap.Truth(truth, torch.full((1, 3, 8, 8), 0.8), torch.full((1, 3, 8, 8), 0.2), unknown)
-    assert losses_trimap.dim_composition(alpha, layers) == pytest.approx(0.3 * 32 / 33)
-
-
-def test_fba_losses_vanish_at_the_truth_and_exclude_edges_that_both_layers_have():
-    generator = torch.Generator().manual_seed(3)
-    alpha, unknown = torch.rand(1, 1, 96, 96, generator=generator), torch.ones(1, 1, 96, 96)
-    edges, flat = torch.rand(1, 3, 96, 96, generator=generator), torch.full((1, 3, 96, 96), 0.5)
-    truth = losses_trimap.Truth(alpha, edges, flat, unknown)
-    distance, scales, _ = losses_trimap.frame_terms("fba", torch.cat((alpha, edges, flat), 1), truth)
-    assert distance < 1e-6
-    assert scales == 0
-    assert losses_trimap.exclusion(edges, edges) > 3 * losses_trimap.exclusion(edges, flat)

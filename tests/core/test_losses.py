@@ -134,3 +134,25 @@ def test_exclusion_is_the_quarter_power_of_shared_edges_over_three_scales():
             f, b = (x.reshape(2, 3, x.shape[2] // 2, 2, -1, 2).mean((3, 5)) for x in (f, b))
         total += (each / 3).mean()
     assert losses_trimap.exclusion(*as_tensors(*pictures)).item() == pytest.approx(total, rel=1e-4)
+
+
+def test_losses_of_the_unknown_region_count_nothing_else():
+    truth, unknown = torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8)
+    unknown[..., :4, :] = 1
+    alpha = torch.full_like(truth, 0.5)
+    assert losses_trimap.dim_alpha(alpha, truth, unknown) == pytest.approx(0.5 * 32 / 33)
+    assert losses_trimap.gca_alpha(alpha, truth, unknown) == pytest.approx(0.5)
+    assert losses_trimap.gca_alpha(alpha, truth, torch.zeros_like(unknown)) == 0
+    layers = losses_trimap.Truth(truth, torch.full((1, 3, 8, 8), 0.8), torch.full((1, 3, 8, 8), 0.2), unknown)
+    assert losses_trimap.dim_composition(alpha, layers) == pytest.approx(0.3 * 32 / 33)
+
+
+def test_fba_losses_vanish_at_the_truth_and_exclude_edges_that_both_layers_have():
+    generator = torch.Generator().manual_seed(3)
+    alpha, unknown = torch.rand(1, 1, 96, 96, generator=generator), torch.ones(1, 1, 96, 96)
+    edges, flat = torch.rand(1, 3, 96, 96, generator=generator), torch.full((1, 3, 96, 96), 0.5)
+    truth = losses_trimap.Truth(alpha, edges, flat, unknown)
+    distance, scales, _ = losses_trimap.frame_terms("fba", torch.cat((alpha, edges, flat), 1), truth)
+    assert distance < 1e-6
+    assert scales == 0
+    assert losses_trimap.exclusion(edges, edges) > 3 * losses_trimap.exclusion(edges, flat)

@@ -6,26 +6,19 @@ SEQMATTE_PARITY_DIR.
 """
 
 import json
-import os
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import parity_trimap
 from parity import fill
+from parity_vectors import FOLDER, LIMIT, OURS
 from seqmatte import networks
 from seqmatte.networks import blocks, hmmn, stcn
 
-pytest.register_assert_rewrite("parity_trimap")
-import parity_trimap  # noqa: E402 - after its asserts were made to explain themselves
-
 globals().update({name: found for name, found in vars(parity_trimap).items() if name.startswith("test_")})
-
-OURS = Path(__file__).parents[1] / "parity"
-FOLDER = Path(os.environ.get("SEQMATTE_PARITY_DIR", OURS))
-LIMIT = 1e-4
 
 
 def rvm(model):
