@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seqmatte import flow
+from seqmatte.confidence import blank
 from seqmatte.flow import Plane
 
 # A homography, 3 x 3: from (x, y, 1) of a pixel of one frame to the same thing in another.
@@ -25,7 +26,8 @@ _SMALLEST, _LARGEST = 0.1, 10.0
 
 
 def way_between(here: Plane, there: Plane, covered: Plane, covered_there: Plane) -> Way | None:
-    """From pixels of one frame to those of another, as the set moved; None over a cut, or where too little tells.
+    """From pixels of one frame to those of another, as the set moved; None over a cut, to or from a frame on which
+    nothing can be seen, or where too little tells.
 
     here, there: H x W x 3, encoded. covered: H x W, 0 where only the set is seen. A homography is exact for a camera
     that turns, zooms, or stands before something flat, and near enough for what is far away. From optical flow by
@@ -33,6 +35,8 @@ def way_between(here: Plane, there: Plane, covered: Plane, covered_there: Plane)
     """
     import cv2
 
+    if blank(here) or blank(there):  # flow would find some way
+        return None
     at, to = flow.grey8(here), flow.grey8(there)
     way, back = flow.flow(at, to), flow.flow(to, at)
     bare = (covered < _COVERED) & (flow.warp(covered_there, way) < _COVERED)

@@ -26,7 +26,7 @@ _NEARLY, _FULL, _RIM = 0.04, 0.96, 2.0
 # An expected alpha this near to a half is that of an edge.
 _SOFT = 0.42
 # Encoded colours this near are the same thing seen twice; this far apart they are two things.
-_SAME, _OTHER = 0.045, 0.12
+SAME, _OTHER = 0.045, 0.12
 # Pixels around the subject in which it may turn up from behind something.
 _BESIDE = 24.0
 # Pixels of a rim from which its motion can be told.
@@ -217,8 +217,8 @@ def challenged(
     far = np.sqrt(((plate - remembered.colour) ** 2).sum(2))
     like = memory.colours.likeness(plate)
     known = remembered.trust > 0.6
-    bare = _mostly(known & (far < _SAME) & (like < 0.25), 0.95)
-    gone = _mostly(known & (far < _SAME) & (like < 0.25), 0.7)
+    bare = _mostly(known & (far < SAME) & (like < 0.25), 0.95)
+    gone = _mostly(known & (far < SAME) & (like < 0.25), 0.7)
     come = _mostly(known & (far > _OTHER) & (like > 0.8), 0.7)
     if not missing:
         come &= grown(~ground, _BESIDE)

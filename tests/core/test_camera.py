@@ -65,6 +65,13 @@ def test_over_a_cut_there_is_no_way():
     assert camera.way_between(here, there, NOTHING, NOTHING) is None
 
 
+@pytest.mark.parametrize("light", [0.0, 0.3, 1.3])
+def test_to_and_from_a_frame_on_which_nothing_can_be_seen_there_is_no_way(light):
+    seen, nothing = seen_from(textured(3), 0), np.full((HEIGHT, WIDTH, 3), light, np.float32)
+    for here, there in ((seen, nothing), (nothing, seen), (nothing, nothing)):
+        assert camera.way_between(here, there, NOTHING, NOTHING) is None
+
+
 def test_where_the_subject_hides_nearly_all_of_the_set_there_is_no_way():
     world = textured(5)
     covered = np.ones_like(NOTHING)

@@ -143,6 +143,20 @@ def test_nothing_of_the_last_frame_is_kept_over_a_cut():
     assert np.abs(cut["A"] - fresh["A"]).mean() < 0.002
 
 
+def test_a_frame_on_which_nothing_can_be_seen_keeps_the_matte_that_was_there_and_is_not_remembered():
+    before, after = moving(2, grain=0.002)
+    black = replace(before, plate=np.zeros_like(before.plate))
+    method = opened()
+    state, last = method.step(None, look(before))
+    unseen = replace(trimap_layer(before), facts={"unseen": 1})
+    waited, held = method.step(state, look(black, trimap=unseen))
+    assert np.array_equal(held["A"], last["A"])
+    assert held["confidence"].max() <= 0.5
+    made = [method.step(one, look(after))[1].pixels.tobytes() for one in (state, waited)]
+    assert made[0] == made[1]
+    assert method.step(None, look(black, trimap=unseen))[0] is None
+
+
 def test_a_walk_resumed_from_its_frozen_state_gives_the_same_bytes():
     scenes = moving(4, grain=0.01)
     method = opened()

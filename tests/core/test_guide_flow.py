@@ -82,6 +82,27 @@ def test_a_subject_is_found_again_after_leaving_the_frame():
     assert error(layers[13], shot.alphas[13]) < 12
 
 
+@pytest.mark.parametrize("light", [0.0, 20.0])
+def test_a_dip_to_black_or_white_holds_the_matte_and_the_walk_goes_on_from_what_was_seen(light):
+    shot = moving_disc(frames=9, speed=3)
+    dip = [np.full_like(plate, light) if at in (3, 4) else plate for at, plate in enumerate(shot.plates)]
+    shot = dataclasses.replace(shot, plates=dip)
+    layers = walked(fresh(), shot.views({0: shot.mask(0)}, "mask"), [0], range(9))
+    assert all(np.array_equal(layers[at].pixels, layers[2].pixels) for at in (3, 4))
+    assert [bool(layer.facts.get("unseen")) for layer in layers.values()] == [at in (3, 4) for at in range(9)]
+    assert error(layers[5], shot.alphas[5]) < 8
+    assert error(layers[8], shot.alphas[8]) < 8
+
+
+def test_a_plain_set_that_the_subject_has_left_is_no_dip():
+    shot = moving_disc(frames=10, start=170, speed=14)
+    plain = [plate * alpha[..., None] + 0.3 * (1 - alpha[..., None]) for plate, alpha in zip(shot.plates, shot.alphas)]
+    shot = dataclasses.replace(shot, plates=[plate.astype(np.float32) for plate in plain])
+    assert shot.alphas[9].max() == 0
+    layers = walked(fresh(), shot.views({0: shot.mask(0)}, "mask"), [0], range(10))
+    assert layers[9]["alpha"].max() < 0.05
+
+
 def test_lamps_far_above_white_do_no_harm():
     shot = moving_disc(light=20.0)
     layers = walked(fresh(), shot.views({0: shot.mask(0)}, "mask"), [0], range(8))

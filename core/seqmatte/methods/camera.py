@@ -43,7 +43,7 @@ class Camera:
     """
 
     name: ClassVar[str] = "camera"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Params: ClassVar[type] = CameraParams
     half: ClassVar[tuple[str, ...]] = ("R", "G", "B", "covered")
 

@@ -66,11 +66,11 @@ class ClosedForm(OnDevice):
     """Trimap and plate to alpha, in linear light, so that nothing is left to correct afterwards.
 
     Reads from the trimap layer: "trimap" (0, 0.5, 1), and where there are such: "alpha", a soft best guess, and
-    "confidence" in it, 0..1.
+    "confidence" in it, 0..1; and the fact "unseen", of a frame that tells nothing.
     """
 
     name: ClassVar[str] = "closed_form"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     Params: ClassVar[type] = ClosedFormParams
 
     makes = "alpha"
@@ -87,6 +87,10 @@ class ClosedForm(OnDevice):
     def step(self, state: State, view: View) -> tuple[State, Layer]:
         trimap = view["trimap"]
         encoded = view["plate", 0, "encoded"].take("R", "G", "B")
+        # Where nothing can be seen alpha stays as it was, or else goes by the guide alone.
+        blind = trimap.facts.get("age") != 0 and blank(encoded)
+        if state is not None and trimap.facts.get("unseen"):
+            return state, _layer(state.alpha, trimap, blind)
         luma = luma_of(encoded)
         wanted = _wanted(trimap, self.params.guidance)
         last = None if state is None else carried(state, luma)
@@ -94,11 +98,7 @@ class ClosedForm(OnDevice):
             reach = self.params.widening / 100 * trimap.width
             wanted = _remembering(wanted, *last, reach, self.params)
         alpha = self._solved(view["plate", 0, "scene"], wanted)
-        sure = beside_guess(alpha, trimap)
-        # Where nothing can be seen alpha goes by the way that the subject went before, or by the artist alone.
-        sure *= 0.5 if trimap.facts.get("age") != 0 and blank(encoded) else 1
-        facts = {"confidence": of_frame(float(alpha.mean()), float(sure.mean())), "correction": 0.0}
-        return Memory(alpha, luma), Layer(np.stack((alpha, sure), 2), ("A", "confidence"), facts=facts)
+        return None if trimap.facts.get("unseen") else Memory(alpha, luma), _layer(alpha, trimap, blind)
 
     def freeze(self, state: State) -> Frozen:
         return {} if state is None else {"alpha": state.alpha, "luma": state.luma}
@@ -114,6 +114,12 @@ class ClosedForm(OnDevice):
         band = (tensor(plane, self.device) for plane in planes)
         effort = Effort(epsilon=self.params.epsilon, steps=self.params.steps)
         return np.asarray(solve(Task(picture, *band), effort).cpu().numpy(), np.float32)
+
+
+def _layer(alpha: Plane, trimap: Layer, blind: bool) -> Layer:
+    sure = beside_guess(alpha, trimap) * np.float32(0.5 if blind else 1)
+    facts = {"confidence": of_frame(float(alpha.mean()), float(sure.mean())), "correction": 0.0}
+    return Layer(np.stack((alpha, sure), 2), ("A", "confidence"), facts=facts)
 
 
 @dataclass(frozen=True)

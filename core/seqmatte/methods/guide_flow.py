@@ -13,6 +13,7 @@ from seqlink.params import param
 from seqmatte import appearance, expectation, guide, propagation
 from seqmatte.background import Background
 from seqmatte.colour_tables import Colours
+from seqmatte.confidence import blank
 from seqmatte.device import Device
 from seqmatte.encoding import Encoding
 from seqmatte.flow import Plane
@@ -71,12 +72,13 @@ class Walk:
 class GuideFlow:
     """Guides to a trimap for every frame.
 
-    Makes "trimap" (0, 0.5, 1), "alpha" (a soft guess) and "confidence" (0..1 in that guess). Between two guides
-    each frame is walked to from the nearer one, and both have taught what subject and background look like.
+    Makes "trimap" (0, 0.5, 1), "alpha" (a soft guess) and "confidence" (0..1 in that guess); fact "unseen" where
+    nothing can be seen, and all is held as it was. Between two guides each frame is walked to from the nearer one, and
+    both have taught what subject and background look like.
     """
 
     name: ClassVar[str] = "guide_flow"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     Params: ClassVar[type] = GuideFlowParams
 
     makes = "trimap"
@@ -104,8 +106,12 @@ class GuideFlow:
         if view.get("guide") is not None:
             walk = _begun(view, _small(view), self._band(view), state.memory)
             return walk, _placed(walk, view, guided=True)
-        walk = _carried(state, view)
-        return walk, _placed(walk, view, guided=False)
+        if not _unseen(state, _small(view)):
+            walk = _carried(state, view)
+            return walk, _placed(walk, view, guided=False)
+        walk = replace(state, frame=view.frame, ahead=_looked_ahead(state, view), age=state.age + 1)
+        held = _placed(walk, view, guided=False)
+        return walk, replace(held, facts={**held.facts, "unseen": 1})
 
     def freeze(self, state: Walk) -> Frozen:
         colours = state.memory.colours
@@ -202,6 +208,16 @@ def _carried(last: Walk, view: View) -> Walk:
     )
 
 
+def _unseen(last: Walk, plate: Plane) -> bool:
+    """Whether nothing can be seen, as in a dip to black: a plain set that the subject has left is something."""
+    if not blank(plate):
+        return False
+    ground = last.band.trimap() == 0
+    bare = last.plate[ground].mean(0) if ground.any() else np.full(3, np.inf, np.float32)
+    same = np.abs(plate.mean((0, 1)) - bare).max() < propagation.SAME
+    return not (same and blank(np.where(ground[..., None], last.plate, bare)))
+
+
 def _looked_ahead(last: Walk, view: View) -> Ahead:
     """Plates further on in the walk's direction: those of the last frame that still are, and what is new."""
     forward = 1 if view.frame > last.frame else -1
@@ -216,13 +232,13 @@ def _looked_ahead(last: Walk, view: View) -> Ahead:
 def _brought(plate: Plane, covered: Plane, others: Iterable[Plane]) -> list[tuple[Plane, Plane]]:
     """Plates of other frames and how far the subject hides them, brought here along the background's motion.
 
-    A plate seen twice, as past the shot's end, counts once.
+    A plate seen twice, as past the shot's end, counts once, and one on which nothing can be seen not at all.
     """
     made: list[tuple[Plane, Plane]] = []
     seen = [plate.astype(np.float16)]
     for other in others:
         half = other.astype(np.float16)
-        if any(np.array_equal(half, one) for one in seen):
+        if blank(other) or any(np.array_equal(half, one) for one in seen):
             continue
         seen.append(half)
         made.append(propagation.brought(plate, covered, half.astype(np.float32)))
