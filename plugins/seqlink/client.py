@@ -9,7 +9,8 @@
     call.result()                            # {"frames": "1-12"}, or raises WorkerError
 
 One reading thread per worker sorts lines into the queues of the calls they belong to. It never touches the host:
-everything a host does with a message happens in the thread that takes it out of the queue.
+everything a host does with a message happens in the thread that takes it out of the queue. Another one writes, so that
+a worker which does not listen keeps no thread of the host waiting, whatever is asked of it or cancelled.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import collections
 import contextlib
 import itertools
 import os
+import queue
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -50,15 +52,15 @@ class Worker:
         self._env = dict(env or {})
         self._listen = listen
         self._lifetime = threading.RLock()  # starting and ending; never wanted by the reading thread
-        self._lock = threading.Lock()  # the table of calls
-        # Writing whole lines: apart from the table, or a worker that is not listening would keep its answers unread.
-        self._writing = threading.Lock()
+        self._lock = threading.Lock()  # the table of calls, and which process they are sent to
+        self._unsent: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._process: subprocess.Popen[bytes] | None = None
         self._calls: dict[int, Call] = {}
         self._ids = itertools.count(1)
         self._words: collections.deque[str] = collections.deque(maxlen=_LAST_WORDS)
         self._over: WorkerError | None = None  # why this process answers nothing more
-        self._readers: list[threading.Thread] = []
+        self._threads: list[threading.Thread] = []
+        self._stopped = False
 
     @property
     def running(self) -> bool:
@@ -72,9 +74,12 @@ class Worker:
     def start(self) -> dict[str, Any]:
         """Starts the process and greets it; the answer to hello. Does nothing when it runs.
 
-        Raises WorkerMissing, WorkerDied, WorkerRubbish, or WorkerError when it speaks another protocol.
+        Raises WorkerMissing, WorkerDied (also where it was stopped), WorkerRubbish, or WorkerError when it speaks
+        another protocol.
         """
         with self._lifetime:
+            if self._stopped:
+                raise WorkerDied("the engine was ended")
             if self.running and self.hello:
                 return self.hello
             self._launch()
@@ -112,17 +117,19 @@ class Worker:
             return self.start()
 
     def stop(self) -> None:
-        """Ends the process, safe to call twice: by closing its input (to it, the host's end), then by force.
+        """Ends the process for good, safe to call twice: by closing its input (to it, the host's end), then by force.
 
-        One that another thread is greeting has nothing to finish, and may never answer: it is killed.
+        One that another thread is greeting has nothing to finish, and may never answer: it is killed. Who waits to
+        send something meanwhile is refused: nobody would end what that started.
         """
+        self._stopped = True
         while not self._lifetime.acquire(timeout=LOOK_SECONDS):
             if self.running and not self.hello and self._process is not None:
                 end(self._process)
         try:
             process = self._process
             if process is not None and process.poll() is None:
-                self._close_input(process)
+                self._unsent.put(None)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(STOP_SECONDS)
             self._kill()
@@ -137,28 +144,18 @@ class Worker:
         call = Call(self, next(self._ids), method)
         line = wire.written(wire.Request(method, dict(params or {}), call.id))
         with self._lock:
-            process = self._process
-            if process is None or self._over is not None:
+            if self._process is None or self._over is not None:
                 call.arrived(self._over or WorkerDied("the engine is not running"))
                 return call
             self._calls[call.id] = call
-        try:
-            with self._writing:
-                _open_stream(process.stdin).write(line)
-                _open_stream(process.stdin).flush()
-        except ValueError:
-            """Its input is closed: whoever did that sees it to its end, for which nobody else has to wait."""
-        except OSError:
-            # The reading thread fails the call, once it has read all that the process said before it ended.
-            see_end(process, STOP_SECONDS)
+            self._unsent.put(line)
         return call
 
     def _launch(self) -> None:
         self._kill()
         self._words.clear()
-        self._over = None
         try:
-            self._process = process = subprocess.Popen(
+            process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -171,10 +168,13 @@ class Worker:
             raise WorkerMissing(
                 f"cannot start the engine: {error}. Set the engine's Python in the preferences: {self.command[0]!r}"
             ) from None
+        with self._lock:
+            self._process, self._over, self._unsent = process, None, queue.SimpleQueue()
         errors = threading.Thread(target=self._read_errors, args=(process,), daemon=True)
-        lines = threading.Thread(target=self._read_lines, args=(process, errors), daemon=True)
-        self._readers = [errors, lines]
-        for thread in self._readers:
+        lines = threading.Thread(target=self._read_lines, args=(process, errors, self._unsent), daemon=True)
+        writer = threading.Thread(target=self._write_lines, args=(process, self._unsent), daemon=True)
+        self._threads = [errors, lines, writer]
+        for thread in self._threads:
             thread.start()
 
     def _greeted(self) -> dict[str, Any]:
@@ -186,7 +186,22 @@ class Worker:
             )
         return dict(greeting)
 
-    def _read_lines(self, process: subprocess.Popen[bytes], errors: threading.Thread) -> None:
+    def _write_lines(self, process: subprocess.Popen[bytes], unsent: queue.SimpleQueue[bytes | None]) -> None:
+        """Until there is a None. What is sent after that waits for the end of the process, and fails with it."""
+        stream = _open_stream(process.stdin)
+        try:
+            for line in iter(unsent.get, None):
+                stream.write(line)
+                stream.flush()
+        except OSError:
+            # The reading thread fails the calls, once it has read all that the process said before it ended.
+            see_end(process, STOP_SECONDS)
+        with contextlib.suppress(OSError):  # something unsent was left in it
+            stream.close()
+
+    def _read_lines(
+        self, process: subprocess.Popen[bytes], errors: threading.Thread, unsent: queue.SimpleQueue[bytes | None]
+    ) -> None:
         stream = _open_stream(process.stdout)
         problem: WorkerError | None = None
         while problem is None:
@@ -208,9 +223,9 @@ class Worker:
         see_end(process, STOP_SECONDS)
         errors.join(STOP_SECONDS)
         self._settle(process, problem or self._death(process))
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            with contextlib.suppress(OSError):  # something unsent was left in it
-                _open_stream(pipe).close()
+        unsent.put(None)
+        for pipe in (process.stdout, process.stderr):
+            _open_stream(pipe).close()
 
     def _read_errors(self, process: subprocess.Popen[bytes]) -> None:
         for line in iter(lambda: _open_stream(process.stderr).readline(4096), b""):
@@ -241,25 +256,15 @@ class Worker:
         words = self.last_words()
         return WorkerDied(f"the engine {ending(process.wait())}" + (f". It said last:\n{words}" if words else ""))
 
-    def _close_input(self, process: subprocess.Popen[bytes]) -> None:
-        # A write may hold the lock for ever where the process does not read; killing it sets that write free.
-        if not process.stdin or not self._writing.acquire(timeout=STOP_SECONDS):
-            return
-        try:
-            with contextlib.suppress(OSError):  # gone already, with something unsent in the pipe
-                process.stdin.close()
-        finally:
-            self._writing.release()
-
     def _kill(self) -> None:
-        process, readers = self._process, self._readers
+        process, threads = self._process, self._threads
         self.hello = {}
         if process is None:
             return
         if process.poll() is None:
             end(process)
         process.wait()
-        for thread in readers:
+        for thread in threads:
             if thread is not threading.current_thread():
                 thread.join(STOP_SECONDS)
         self._settle(process, self._death(process))
