@@ -86,17 +86,17 @@ def cancel(job: Job) -> None:
     """
     engine = job.worker
     if job.cancelled and engine is not None:
-        for other in _jobs.values():
-            other.again = other.worker is engine and not other.cancelled
         _use_no_more(engine)
         threading.Thread(target=engine.stop, daemon=True, name="seqmatte stop").start()
     job.cancel()
 
 
 def _use_no_more(engine: Worker) -> None:
-    """The next job gets a fresh one, which the end of this one, however late it comes, does not touch."""
+    """What runs in it and what comes next get a fresh one, which the end of this one, however late, does not touch."""
     global _worker
     with _lock:
+        for job in _jobs.values():
+            job.again = job.again or (job.worker is engine and not job.cancelled)
         if _worker is engine:
             _leaving.append(engine)
             _worker = None
@@ -120,11 +120,11 @@ def worker(job: Job | None = None) -> Worker:
     global _worker
     if job is not None and job.worker is not None:
         return job.worker
+    try:
+        command = settings.command(settings.load())
+    except SettingsError as error:
+        raise WorkerError(str(error)) from None
     with _lock:
-        try:
-            command = settings.command(settings.load())
-        except SettingsError as error:
-            raise WorkerError(str(error)) from None
         if _worker is None or _worker.command != command:
             if _worker is not None:
                 _leaving.append(_worker)

@@ -155,7 +155,7 @@ def test_nodes_that_end_while_others_begin_all_come_to_their_end(adapter, nuke):
     def begin(count, kind):
         for number in range(count):
             session.begin(Job(f"{kind} {number}", "nothing to do", "render", [], [], print, ended.append))
-        nuke.pump(lambda: len(ended) >= count, seconds=30)
+        nuke.pump(lambda: len(ended) >= count)
         ended.clear()
 
     ended, before = [], sys.getswitchinterval()
