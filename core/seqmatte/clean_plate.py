@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 # Alpha up to which nothing stands before the set: a network's never is quite 0.
 _BARE = 1 / 255
-# Relative difference at which a clean plate is believed to a third.
-_CLEAN_OFF = 0.1
+# Relative difference at which a clean plate is believed to a third, and the light that is added first, lest grain in
+# the dark count: of a plate of ordinary exposure.
+_CLEAN_OFF, _DIM = 0.1, 0.02
 # Plate and clean plate differ by grain alone up to so many times what they differ by where nothing stands before the
 # set, as a share of the light and of so much of the set's usual light.
 _GRAINS, _LEAST_GRAIN, _DARK = 5.0, 0.005, 0.1
@@ -35,10 +36,10 @@ class CleanPlate:
     judged: Tensor
 
     @staticmethod
-    def beside(plate: Tensor, alpha: Tensor, clean: Tensor) -> CleanPlate:
+    def beside(plate: Tensor, alpha: Tensor, clean: Tensor, ev: float = 0.0) -> CleanPlate:
         """Believed as far as it agrees with the plate where alpha is 0 near by: a clean plate shot a little brighter
-        or from beside would tint the edge."""
-        return CleanPlate(clean, *_agreement(plate, alpha, clean))
+        or from beside would tint the edge. ev: the stops that bring the plate to an ordinary exposure."""
+        return CleanPlate(clean, *_agreement(plate, alpha, clean, _DIM * 2.0**-ev))
 
     def trusted(self, share: float | Tensor) -> CleanPlate:
         return CleanPlate(self.light, share * self.belief, self.judged)
@@ -100,9 +101,9 @@ def with_clean_plate(
     return foreground, background
 
 
-def _agreement(plate: Tensor, alpha: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+def _agreement(plate: Tensor, alpha: Tensor, clean: Tensor, dim: float) -> tuple[Tensor, Tensor]:
     """1 x H x W, 0..1: how alike plate and clean plate are where alpha is 0, within about 30 pixels; and whether it is
-    so anywhere there."""
+    so anywhere there. dim: light so far apart is no difference yet."""
     import torch
     import torch.nn.functional as F
 
@@ -112,7 +113,7 @@ def _agreement(plate: Tensor, alpha: Tensor, clean: Tensor) -> tuple[Tensor, Ten
     bare = (alpha <= _BARE).to(plate.dtype)[None]
     # Means of a few pixels, so that grain does not count as a difference.
     off = near((plate - clean) * bare, 2).abs().mean(0, keepdim=True)
-    level = near(clean.abs().mean(0, keepdim=True) * bare, 2) + 0.02 * near(bare, 2)
+    level = near(clean.abs().mean(0, keepdim=True) * bare, 2) + dim * near(bare, 2)
     small = [F.avg_pool2d(x[None], 4, ceil_mode=True)[0] for x in (off, level)]
     off, level = (F.interpolate(near(x, 7)[None], alpha.shape, mode="nearest")[0] for x in small)
     return torch.exp(-((off / (_CLEAN_OFF * level).clamp_min(1e-9)) ** 2)) * (level > 0), level > 0

@@ -29,6 +29,8 @@ _JUMP, _DARK = 1.0, 0.02
 # What the subject's light is told by: alphas from this on are sure, those above that its rim; the share of the rim that
 # counts, how much it counts beside the sure ones, and the size at which it is looked at.
 _SURE, _RIM, _MOST_OF_RIM, _OF_RIM, _COARSE = 0.95, 0.3, 0.95, 2 / 3, 256
+# Alpha up to which a pixel tells what light shines through the rim near by.
+_BARE = 0.02
 # Pixels of the rim that are enough to tell.
 _ENOUGH = 1_000_000
 # Share of a pixel's light that is taken for grain.
@@ -184,19 +186,31 @@ def _most_light(plate: Tensor, alpha: Tensor, brightest: float) -> Tensor:
     """The most light that the foreground may have near each place, 1 x h x w, small; infinite if nothing tells.
 
     So many times what the subject has near by where alpha is sure, or two thirds as many times what most of its rim
-    has. A lamp of which alpha took a share is brighter than either, and is the background's.
+    has beside what shines through it. A lamp of which alpha took a share is brighter than either, and is the
+    background's; so is a window that most of the rim stands before.
     """
     import torch
     import torch.nn.functional as F
 
-    light = plate.amax(0)
-    rim = light[(alpha > _RIM) & (alpha < _SURE)]
+    light, coarse = plate.amax(0), -(-max(alpha.shape) // _COARSE)
+    own = light - (1 - alpha) * _bare_light(light, alpha, coarse)
+    rim = own[(alpha > _RIM) & (alpha < _SURE)].clamp_min(0)
     rim = rim[:: 1 + rim.numel() // _ENOUGH]  # torch sorts no more than 16 million
     usual = brightest * _OF_RIM * rim.quantile(_MOST_OF_RIM) if rim.numel() else light.new_tensor(0.0)
-    coarse = -(-max(alpha.shape) // _COARSE)
     sure = F.max_pool2d((light * (alpha >= _SURE))[None, None], coarse, ceil_mode=True)[0]
     most = torch.maximum(brightest * _highest(sure, _COARSE // 24), usual)
     return torch.where(most > 0, most, torch.inf)
+
+
+def _bare_light(light: Tensor, alpha: Tensor, coarse: int) -> Tensor:
+    """H x W: the most light of what stands bare near by, in means of so many pixels a side; 0 where nothing does."""
+    import torch
+    import torch.nn.functional as F
+
+    bare = (alpha <= _BARE).to(light.dtype)
+    sums, there = F.avg_pool2d(torch.stack((light * bare, bare))[None], coarse, ceil_mode=True)[0]
+    near = _highest((sums / there.clamp_min(1e-6))[None], _COARSE // 24)
+    return F.interpolate(near[None], alpha.shape, mode="nearest")[0, 0]
 
 
 def _highest(x: Tensor, reach: int) -> Tensor:

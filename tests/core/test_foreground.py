@@ -107,6 +107,18 @@ def test_a_lamp_that_alpha_took_a_share_of_stays_with_the_background():
     assert made[lamp].max() < 1.0
 
 
+def test_a_dark_subject_that_mostly_stands_before_a_bright_window_takes_little_of_its_light():
+    opacity = ((blob(160, 200).alpha - 0.5) * 3 + 0.5).clip(0, 1)
+    y, x = np.mgrid[:160, :200]
+    window = ((x > 60) & (y > 20) & (y < 130))[..., None] * np.ones(3)
+    a = opacity[..., None]
+    plate, alpha = planes(a * 0.05 + (1 - a) * np.where(window > 0, 40.0, 0.1)), torch.from_numpy(opacity)
+    foreground, background = foreground_background(plate, alpha)
+    soft = (opacity > 0.3) & (opacity < 0.95)
+    assert rows(foreground)[soft].max() < 1
+    assert np.quantile(rows(premultiplied(plate, alpha, foreground, background))[soft], 0.95) < 0.2
+
+
 def test_a_rim_that_is_lit_from_behind_keeps_its_light():
     scene = blob(160, 200)
     edge = ((scene.alpha > 0) & (scene.alpha < 0.98))[..., None]

@@ -95,12 +95,13 @@ def test_a_dip_to_black_or_white_holds_the_matte_and_the_walk_goes_on_from_what_
 
 
 def test_a_plain_set_that_the_subject_has_left_is_no_dip():
-    shot = moving_disc(frames=10, start=170, speed=14)
-    plain = [plate * alpha[..., None] + 0.3 * (1 - alpha[..., None]) for plate, alpha in zip(shot.plates, shot.alphas)]
-    shot = dataclasses.replace(shot, plates=[plate.astype(np.float32) for plate in plain])
-    assert shot.alphas[9].max() == 0
-    layers = walked(fresh(), shot.views({0: shot.mask(0)}, "mask"), [0], range(10))
-    assert layers[9]["alpha"].max() < 0.05
+    shot = moving_disc(frames=6, start=150, speed=34)
+    solid = [alpha[..., None] for alpha in shot.alphas]
+    plain = [one * plate + (1 - one) * np.float32(0.3) for one, plate in zip(solid, shot.plates, strict=True)]
+    shot = dataclasses.replace(shot, plates=plain)
+    assert shot.alphas[3].mean() > 0.02 and shot.alphas[4].max() == 0
+    layers = walked(fresh(), shot.views({0: shot.mask(0)}, "mask"), [0], range(6))
+    assert layers[5]["alpha"].max() < 0.05
 
 
 def test_lamps_far_above_white_do_no_harm():

@@ -176,6 +176,25 @@ def test_a_clean_plate_that_is_not_of_this_set_leaves_alpha_as_it_is(how):
     assert np.abs(made["A"] - wide).max() < 0.02
 
 
+@pytest.mark.parametrize("exposure", [1 / 256, 1, 256])
+def test_a_clean_plate_is_judged_alike_in_a_night_shot_and_in_candelas(exposure):
+    scene, clean, wide = striped()
+    shot = replace(scene, plate=scene.plate * np.float32(exposure))
+    layers = {**plate_layers(shot), "alpha": Layer(np.dstack((wide, wide)), ("A", "confidence"))}
+    encoding = Encoding(-np.log2(exposure), 0.5, 16.0)
+    layers["plate_encoded"] = Layer(encoding.encode(shot.plate), ("R", "G", "B"), facts={"encoding": str(encoding)})
+    method = Refine(Refine.Params())
+    method.reads = WITHOUT_CAMERA
+    method.open(Device("cpu"))
+    right, brighter = (
+        method.step(None, view(1, **layers, clean=Layer(light, ("R", "G", "B"))))[1]
+        for light in (clean * np.float32(exposure), 1.5 * clean * np.float32(exposure))
+    )
+    assert right.facts["clean"] > 0.9 and brighter.facts["clean"] < 0.1
+    assert off(scene, right["A"]) < 0.7 * off(scene, wide)
+    assert np.abs(brighter["A"] - wide).max() < 0.02
+
+
 def test_a_solid_subject_that_looks_like_the_set_stays_solid():
     scene = blob(100, 140)
     random = np.random.default_rng(4)

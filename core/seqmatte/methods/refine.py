@@ -90,7 +90,7 @@ class Refine(OnDevice):
     """
 
     name: ClassVar[str] = "refine"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
     Params: ClassVar[type] = RefineParams
     makes = "matte"
     reads = (
@@ -140,27 +140,28 @@ class Refine(OnDevice):
         strength = self.params.strength * float(found.facts.get("correction", 0.0))
         if strength <= 0:
             return alpha
-        encoded = view["plate", 0, "encoded"]
-        encoding = Encoding.parse(str(encoded.facts["encoding"]))
-        return corrected(self._tensor(encoded, "R", "G", "B"), alpha, encoding, strength)
+        encoded = self._tensor(view["plate", 0, "encoded"], "R", "G", "B")
+        return corrected(encoded, alpha, _encoding(view), strength)
 
     def _clean(self, view: View, plate: Tensor, alpha: Tensor) -> CleanPlate | None:
         from seqmatte.clean_plate import CleanPlate
 
         clean = view.get("clean")
-        return None if clean is None else CleanPlate.beside(plate, alpha, light(clean, self.device))
+        if clean is None:
+            return None
+        return CleanPlate.beside(plate, alpha, light(clean, self.device), _encoding(view).ev)
 
     def _stitched(self, view: View, alpha: Tensor) -> tuple[Tensor, Tensor, CleanPlate]:
         """Plate, alpha, and what other frames show of the set behind; the light of both as networks have it."""
         from seqmatte.clean_plate import CleanPlate
 
-        encoded = view["plate", 0, "encoded"]
-        encoding = Encoding.parse(str(encoded.facts["encoding"]))
+        encoding = _encoding(view)
         opacity = np.asarray(alpha.cpu().numpy(), np.float32)
         wanted = _at_edges(opacity)
         found = behind(view, (wanted > 0) & (opacity > 0) & (opacity < 1))
-        plate = encoding.decode(self._tensor(encoded, "R", "G", "B"))
-        clean = CleanPlate.beside(plate, alpha, encoding.decode(tensor(found.colour.transpose(2, 0, 1), self.device)))
+        plate = encoding.decode(self._tensor(view["plate", 0, "encoded"], "R", "G", "B"))
+        shown = encoding.decode(tensor(found.colour.transpose(2, 0, 1), self.device))
+        clean = CleanPlate.beside(plate, alpha, shown, encoding.ev)
         return plate, alpha, clean.trusted(self.params.stitched * tensor((found.trust * wanted)[None], self.device))
 
     def _told(self, view: View, plate: Tensor, alpha: Tensor, clean: CleanPlate, strict: bool = False) -> Tensor:
@@ -209,6 +210,11 @@ class Refine(OnDevice):
     def _tensor(self, layer: Layer, *channels: str) -> Tensor:
         """C x H x W on the device."""
         return tensor(as_planes(layer, *channels)[0], self.device)
+
+
+def _encoding(view: View) -> Encoding:
+    """The shot's, as its encoded plates say."""
+    return Encoding.parse(str(view["plate", 0, "encoded"].facts["encoding"]))
 
 
 def _at_edges(alpha: Plane) -> Plane:
