@@ -171,21 +171,35 @@ def _sent(job: Job, method: str, params: dict[str, Any]) -> Generator[None, None
     job.phase = "starting"
     line = job.engine = job.worker()
     answer: list[Call | WorkerError] = []
+    dropped = threading.Event()
 
     def send() -> None:
         try:
             answer.append(line.send(method, params))
         except WorkerError as error:
             answer.append(error)
+        if dropped.is_set():
+            _take_back(answer)
 
     thread = threading.Thread(target=send, daemon=True)
     thread.start()
-    while thread.is_alive():
-        yield
+    try:
+        while thread.is_alive():
+            yield
+    except GeneratorExit:  # another file is opened: nobody waits for what is on its way
+        dropped.set()
+        _take_back(answer)
+        raise
     sent = answer[0]
     if isinstance(sent, WorkerError):
         raise sent
     return sent
+
+
+def _take_back(sent: list[Call | WorkerError]) -> None:
+    for call in sent:
+        if isinstance(call, Call):
+            call.cancel()
 
 
 def _awaited(job: Job, call: Call) -> Iterator[None]:

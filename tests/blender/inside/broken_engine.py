@@ -27,7 +27,7 @@ def main(how: str) -> None:
                 result={"protocol": 99 if how == "other-protocol" else 1, "version": "0", "device": "cpu"},
             )
             if how == "hung":
-                time.sleep(60)
+                time.sleep(3600)
         elif asked["method"] == "status" and how != "deaf":
             frames = asked["params"]["shot"]["frames"]
             say(id=asked["id"], result={"cached": "", "missing": frames, "tasks": [frames], "spans": [frames]})
