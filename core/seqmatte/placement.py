@@ -102,7 +102,11 @@ def _snapped(values: Pixels, guide: Guide) -> Pixels:
 
 def _refuse_blank(values: Pixels, guide: Guide) -> None:
     low, high = float(values.min()), float(values.max())
-    said = "empty (0 everywhere in the plate)" if high < _BLANK else "full (1 everywhere)" if low > 1 - _BLANK else ""
+    said = ""
+    if high < _BLANK:
+        said = "empty (0 everywhere in the plate); draw the subject, or take the guide away where there is none"
+    elif low > 1 - _BLANK:
+        said = "full (1 everywhere); leave some background, or take the guide away where there is none"
     if guide.kind == "trimap" and low == high == 0.5:
         said = "unknown everywhere; mark some sure foreground and background"
     if guide.kind == "mask" and _BLANK <= high <= 0.5:

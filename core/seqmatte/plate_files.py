@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from seqlink.frames import FramePath, FrameRange
 from seqmatte import exr
 from seqmatte.errors import GuideError, PlateError
 from seqmatte.file_faults import plain_text
+from seqmatte.healing import heal
 from seqmatte.layer import Header, Layer, Pixels
 
 # How colour channels are called by different programs, in any case.
@@ -85,24 +85,6 @@ def read_guide(path: object, kind: str, *, frame: int | None = None) -> Layer:
     return Layer(_within_unit(values, kind, frame, path)[:, :, None], (kind,), part.header)
 
 
-def heal(pixels: Pixels) -> tuple[Pixels, int, int]:
-    """(pixels without NaN and Inf, values that were NaN, values that were infinite).
-
-    A broken value becomes the median of the sound ones around it (3 x 3, its own channel). Where there is none,
-    NaN and -Inf become 0, and +Inf, which is light, the brightest sound value of the channel. Returns the same array
-    when nothing is broken.
-    """
-    sound = np.isfinite(pixels)
-    if sound.all():
-        return pixels, 0, 0
-    nan = int(np.count_nonzero(np.isnan(pixels)))
-    inf = int(sound.size - np.count_nonzero(sound)) - nan
-    healed = pixels.copy()
-    for channel in range(pixels.shape[2]):
-        healed[:, :, channel] = _healed_channel(pixels[:, :, channel], sound[:, :, channel])
-    return healed, nan, inf
-
-
 def check_files(what: str, pattern: FramePath, frames: FrameRange) -> None:
     """Raises PlateError that lists the frames without a file, or names the first with an empty one.
 
@@ -145,23 +127,6 @@ def unnumbered(pattern: FramePath) -> str:
     numbered = re.sub(r"[0-9]+$", "####", path.stem)
     named = f"{numbered if '#' in numbered else 'plate.####'}{path.suffix or '.exr'}"
     return f"write the number as ####, as in {named}, and give --frames for a single picture"
-
-
-def _healed_channel(values: npt.NDArray[np.float32], sound: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    rows, columns = np.nonzero(~sound)
-    if not len(rows):
-        return values
-    brightest = values[sound].max() if sound.any() else np.float32(0)
-    # Infinity sorts behind every sound neighbour and marks the border.
-    padded = np.pad(np.where(sound, values, np.inf), 1, constant_values=np.inf)
-    around = np.stack([padded[rows + dy, columns + dx] for dy in range(3) for dx in range(3)])
-    around.sort(axis=0)
-    count = np.isfinite(around).sum(axis=0)
-    median = np.take_along_axis(around, np.maximum(count - 1, 0)[None] // 2, axis=0)[0]
-    alone = np.where(values[rows, columns] == np.inf, brightest, np.float32(0))
-    healed = values.copy()
-    healed[rows, columns] = np.where(count > 0, median, alone)
-    return healed
 
 
 def _opened_as_stored(path: object) -> Any:

@@ -32,7 +32,7 @@ OVERSCAN = 9
 # By so much do pixel aspects differ that are written with other roundings.
 _SQUARE = 1e-3
 # Raised where the same files give other pixels than before.
-_READING = "3"
+_READING = "4"
 # Rows that are encoded at a time.
 _ROWS = 32
 # Of light beyond this, products overflow; only the algorithms' picture is held to it.

@@ -203,8 +203,8 @@ def test_a_mask_of_another_size_names_both_sizes(tiny_shot, digests):
 @pytest.mark.parametrize(
     ("kind", "value", "said"),
     [
-        ("mask", 0, "empty"),
-        ("mask", 1, "full"),
+        ("mask", 0, "empty .*; draw the subject, or take the guide away"),
+        ("mask", 1, "full .*; leave some background, or take the guide away"),
         ("trimap", 0, "empty"),
         ("trimap", 1, "full"),
         ("trimap", 0.5, "unknown everywhere"),

@@ -10,6 +10,7 @@ import pytest
 
 from seqmatte import plate_files
 from seqmatte.errors import GuideError, PlateError
+from seqmatte.healing import heal
 from seqmatte.layer import Header
 from shots import random_picture as picture
 from shots import write_picture, write_with_oiio
@@ -154,20 +155,23 @@ def test_broken_values_are_counted_and_healed_from_their_neighbours(tmp_path):
     assert (plate.pixels == 0.5).all()
 
 
-def test_values_broken_all_around_become_black_or_the_brightest_light():
-    pixels = np.full((9, 9, 1), 3.0, np.float32)
-    pixels[2:7, 2:7] = np.nan
-    pixels[4, 4] = np.inf
-    healed, nan, inf = plate_files.heal(pixels)
-    assert (24, 1) == (nan, inf)
-    assert 3.0 == healed[4, 4, 0] == healed[2, 2, 0]
-    assert 0.0 == healed[3, 3, 0]
-    assert (plate_files.heal(np.full((3, 3, 1), np.nan, np.float32))[0] == 0).all()
+def test_values_broken_all_around_become_the_nearest_sound_ones_or_the_brightest_light():
+    pixels = np.full((11, 11, 2), 3.0, np.float32)
+    pixels[:, 5:, 0] = 1.0
+    pixels[2:9, 2:9] = np.nan
+    pixels[5, 5] = np.inf
+    pixels[3, 7] = -np.inf
+    healed, nan, inf = heal(pixels)
+    assert (94, 4) == (nan, inf)
+    assert (healed[..., 1] == 3).all()
+    assert 3.0 == healed[5, 5, 0] == healed[4, 3, 0]
+    assert 1.0 == healed[4, 7, 0] == healed[3, 7, 0]
+    assert (heal(np.full((3, 3, 1), np.nan, np.float32))[0] == 0).all()
 
 
 def test_a_sound_picture_is_not_copied():
     pixels = picture(4, 4, 3)
-    assert plate_files.heal(pixels)[0] is pixels
+    assert heal(pixels)[0] is pixels
 
 
 def test_the_wrong_channels_are_listed_with_the_layers_to_choose_from(tmp_path):
