@@ -33,9 +33,9 @@ def run(*arguments):
     return cli.main([str(argument) for argument in arguments])
 
 
-def start(*arguments, **more):
+def start(*arguments, of=("-m", "seqmatte"), **more):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    command = [sys.executable, "-m", "seqmatte", *map(str, arguments)]
+    command = [sys.executable, *of, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **more)
 
 
@@ -184,21 +184,37 @@ def test_wrong_words_are_answered_with_a_sentence_and_a_code(guided, tmp_path, c
     assert "Traceback" not in error
 
 
-def test_ctrl_c_keeps_finished_frames_and_the_same_command_goes_on(tmp_path):
-    tiny = write_tiny_shot(tmp_path / "shot", width=192, height=128, count=60)
-    mask = f"1={tiny.guide(1).path}"
-    out = tmp_path / "m.####.exr"
-    words = ("matte", tiny.plate, "--mask", mask, "--out", out, "--cache", tmp_path / "cache", *RECIPE)
-    process = start(*words)
+# Frame 6 waits in its step until a file is there.
+GATED = """
+import sys, time
+from pathlib import Path
+from seqmatte import cli
+from seqmatte.methods.closed_form import ClosedForm
+step = ClosedForm.step
+def waiting(self, state, view):
+    while view.frame == 6 and not Path(sys.argv[1]).exists():
+        time.sleep(0.002)
+    return step(self, state, view)
+ClosedForm.step = waiting
+sys.exit(cli.main(sys.argv[2:]))
+"""
+
+
+def test_ctrl_c_keeps_finished_frames_and_the_same_command_goes_on(tiny_shot, tmp_path):
+    mask, out, gate = f"1={tiny_shot.guide(1).path}", tmp_path / "m.####.exr", tmp_path / "gate"
+    words = ("matte", tiny_shot.plate, "--mask", mask, "--out", out, "--cache", tmp_path / "cache", *RECIPE)
+    process = start(gate, *words, of=("-c", GATED))
     while not FramePath(out).frames():
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
+    assert any("stopping after this step" in line for line in iter(process.stderr.readline, ""))
+    gate.touch()
     _, said = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "finished frames are kept" in said
     done = len(FramePath(out).frames())
-    assert 0 < done < 60
+    assert 0 < done < 12
     assert run(*words, "--frames", f"1-{done + 1}") == 0
 
 

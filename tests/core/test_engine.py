@@ -1,18 +1,20 @@
 import contextlib
 import hashlib
+import os
 import random
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import toys
 from seqlink import FramePath, FrameRange, Guide, Shot
-from seqmatte import exr, methods, open_methods, recipe
+from seqmatte import exr, lease, methods, open_methods, recipe
 from seqmatte.cache import Cache
 from seqmatte.engine import Engine
 from seqmatte.errors import CacheError, Cancelled, GuideError, PlateError, RecipeError, ShotError
@@ -295,19 +297,22 @@ def test_cancelling_keeps_finished_frames_and_a_rerun_goes_on(long_shot, tmp_pat
 
 
 def test_a_lease_lasts_through_a_frame_of_many_steps(long_shot, tmp_path, monkeypatch):
+    """Each of a minute, by the engine's clock and by the age of the lease's file."""
     cache, watched = Cache(tmp_path), []
-    step = toys.Carry.step
+    step, clock = toys.Carry.step, SimpleNamespace(time=time.time, monotonic_ns=time.monotonic_ns)
+    clock.monotonic = lambda: time.monotonic() + 60 * len(watched)
 
-    def slow(self, state, view):
-        time.sleep(0.02)
+    def minute(self, state, view):
+        for held in (cache.root / "leases").glob("*.json"):
+            os.utime(held, (held.stat().st_mtime - 60,) * 2)
         watched.append(cache.contents().leases)
         return step(self, state, view)
 
-    monkeypatch.setattr("seqmatte.lease.LEASE_SECONDS", 0.3)
-    monkeypatch.setattr(toys.Carry, "step", slow)
+    monkeypatch.setattr(lease, "time", clock)
+    monkeypatch.setattr(toys.Carry, "step", minute)
     rendered(toy_shot(long_shot, 1), cache, [60])
     assert set(watched) == {1}
-    assert len(watched) * 0.02 > 2 * 0.3
+    assert len(watched) * 60 > 2 * lease.LEASE_SECONDS
 
 
 def test_several_subjects_of_one_shot_share_plate_and_cache_but_not_mattes(tmp_path):

@@ -1,10 +1,11 @@
 """What an engine reads before it is asked for: a walk's plates, and results that are cached already."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
-from seqmatte import kept_pictures, plate_files
+from seqmatte import engine, kept_pictures, plate_files
 from seqmatte.cache import Cache
 from seqmatte.engine import Engine
 from seqmatte.source import Source
@@ -20,6 +21,15 @@ def test_each_frame_asks_ahead_for_the_farthest_plate_that_the_one_before_it_loo
 ):
     asked, done = {}, []
     prefetch = Source.prefetch
+
+    class Prompt(ThreadPoolExecutor):
+        """Whatever is read ahead is read before the walk goes on, however slow this machine's threads are."""
+
+        def submit(self, *call):
+            wait([made := super().submit(*call)])
+            return made
+
+    monkeypatch.setattr(engine, "ThreadPoolExecutor", Prompt)
     monkeypatch.setattr(
         Source, "prefetch", lambda self, *read: (asked.setdefault(len(done), set()).add(read), prefetch(self, *read))
     )
@@ -42,16 +52,26 @@ def test_plates_too_large_to_keep_many_are_not_read_over_and_over(shot, tmp_path
 
 
 def test_a_cancel_does_not_wait_for_what_was_to_be_read_ahead(shot, tmp_path, monkeypatch):
-    begun, ended = [], threading.Event()
+    begun, first, ended = [], threading.Event(), threading.Event()
 
     def slow(self, name, frame, space=None):
         begun.append(frame)
-        ended.wait(5)
+        first.set()
+        ended.wait(300)
 
+    class Ended(ThreadPoolExecutor):
+        """What is being read when it is told to stop goes on until it was told."""
+
+        def shutdown(self, wait=True, *, cancel_futures=False):
+            super().shutdown(False, cancel_futures=cancel_futures)
+            ended.set()
+            super().shutdown(wait)
+
+    monkeypatch.setattr(engine, "ThreadPoolExecutor", Ended)
     monkeypatch.setattr(Source, "prefetch", slow)
     results = Engine(shot, Cache(tmp_path)).render()
     next(results), next(results)
-    threading.Timer(0.2, ended.set).start()
+    assert first.wait(300)
     results.close()
     assert len(begun) == 1
 

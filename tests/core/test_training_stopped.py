@@ -54,5 +54,5 @@ def long_step(*_):
 stages.COURSES['tiny'] = replace(tiny, lesson=long_step)
 train.train(train.Settings('tiny', Path(sys.argv[1]), device='cpu'), print)
 """
-    done = subprocess.run([sys.executable, "-c", TINY_RUN + asks, str(tmp_path)], env=source_environment(), timeout=120)
+    done = subprocess.run([sys.executable, "-c", TINY_RUN + asks, str(tmp_path)], env=source_environment(), timeout=600)
     assert done.returncode == -second
