@@ -285,7 +285,7 @@ def test_scores_carry_their_frames_numbers_and_errors_name_frame_and_file(tiny_s
     other = write_tiny_shot(tmp_path / "other", width=32)
     assert cli.main(["score", str(other.truth), truth]) == 4
     said = capsys.readouterr().err
-    assert "the result is 32 x 48 at 0,0, the truth 64 x 48 at 0,0 (frame 1," in said
+    assert "the result is 32 x 48, the truth 64 x 48; conform the one to the other (frame 1," in said
     assert other.truth.path(1) in said
 
 

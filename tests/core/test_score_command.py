@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from seqmatte import cli, exr
@@ -56,6 +58,27 @@ def test_frames_without_a_foreground_are_named(tiny_shot, tmp_path, capsys):
     assert run(*words, "--json") == 0
     scored = json.loads(capsys.readouterr().out)
     assert (scored["foreground"], scored["without_foreground"]) == (0, "2")
+
+
+def test_pictures_of_one_display_are_compared_whatever_their_data_windows_are(tiny_shot, tmp_path, capsys):
+    for frame in (1, 2, 3):
+        truth = exr.read(tiny_shot.truth.path(frame))
+        rows, columns = np.nonzero(truth["A"])
+        top, left = rows.min() - (frame == 2), columns.min()
+        cut = truth.pixels[top : rows.max() + 1, left : columns.max() + 1]
+        trimmed = replace(truth.header, data=(left, top, cut.shape[1], cut.shape[0]))
+        exr.write(tmp_path / f"trimmed.{frame:04d}.exr", Layer(cut, truth.channels, trimmed))
+        wide = np.pad(0.5 * truth.pixels, ((4, 4), (8, 8), (0, 0)))
+        overscan = replace(truth.header, data=(-8, -4, wide.shape[1], wide.shape[0]))
+        exr.write(tmp_path / f"wide.{frame:04d}.exr", Layer(wide, truth.channels, overscan))
+    assert run("score", tmp_path / "trimmed.####.exr", tiny_shot.truth, "--frames", "1-3", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["SAD"] == 0
+    sums = []
+    for true in (tmp_path / "trimmed.####.exr", tiny_shot.truth):
+        assert run("score", tmp_path / "wide.####.exr", true, "--frames", "1-3", "--json") == 0
+        sums.append(json.loads(capsys.readouterr().out))
+    assert sums[0] == sums[1]
+    assert sums[0]["SAD"] > 0.1 and sums[0]["foreground"] > 0
 
 
 def test_an_unset_variable_does_not_score_every_frame(tiny_shot, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import tee
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from seqlink import FramePath, FrameRange
 from seqmatte.commands.shot_arguments import frames_from
 from seqmatte.errors import PlateError
+from seqmatte.plate_headers import windows_of
 
 if TYPE_CHECKING:
     from seqmatte.layer import Layer
@@ -80,16 +82,26 @@ def _pairs(result: FramePath, truth: FramePath, frames: FrameRange) -> tuple[Ite
 
 
 def _pair(result: str, truth: str, frame: int) -> tuple[Alpha, Alpha]:
-    """Raises PlateError where one of the two cannot be read, holds broken values, or they do not cover each other."""
-    from seqmatte import exr
+    """Raises PlateError where one of the two cannot be read or holds broken values, or their displays differ."""
+    made, true = _read(result, truth, frame)
+    return _alpha(made, result, frame), _alpha(true, truth, frame)
 
-    layers = [exr.read(path) for path in (result, truth)]
-    windows = [layer.header.data if layer.header else (0, 0, layer.width, layer.height) for layer in layers]
-    if windows[0] != windows[1]:
-        mine, theirs = (f"{w} x {h} at {x},{y}" for x, y, w, h in windows)
-        raise PlateError(f"the result is {mine}, the truth {theirs}", frame=frame, path=result)
-    made, true = (_alpha(layer, path, frame) for path, layer in zip((result, truth), layers, strict=True))
-    return made, true
+
+def _read(result: str, truth: str, frame: int) -> tuple[Layer, Layer]:
+    """Both pictures in one data window; around their own they hold nothing, as EXR has it."""
+    from seqmatte import exr
+    from seqmatte.placement import around, on_canvas
+
+    made, true = exr.read(result), exr.read(truth)
+    assert made.header and true.header
+    mine, theirs = made.header, true.header
+    if mine.data == theirs.data:
+        return made, true
+    if mine.display != theirs.display:
+        sizes = f"the result is {windows_of(mine)}, the truth {windows_of(theirs)}"
+        raise PlateError(f"{sizes}; conform the one to the other", frame=frame, path=result)
+    canvas = replace(mine, data=around((mine.display, mine.data, theirs.data)))
+    return on_canvas(made, canvas), on_canvas(true, canvas)
 
 
 def _alpha(layer: Layer, path: str, frame: int) -> Alpha:
@@ -117,12 +129,10 @@ def _advice(truth: FramePath) -> str:
 
 def _foreground(result: FramePath, truth: FramePath, frames: FrameRange) -> tuple[float | None, FrameRange]:
     """1000 x the mean error of premultiplied light, None where there is none; and the frames that hold none."""
-    from seqmatte import exr
-
     errors, without = [], []
     for frame in frames:
         places = [path.path(frame) for path in (result, truth)]
-        layers = [exr.read(place) for place in places]
+        layers = _read(places[0], places[1], frame)
         if not all(set("RGBA") <= set(layer.channels) for layer in layers):
             without.append(frame)
             continue
