@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from seqmatte.errors import SeqmatteError, WeightsError
+from seqmatte.file_faults import system_words
 
 # Distribution -> module, as pyproject.toml asks for them.
 NEEDED = {
@@ -168,7 +169,7 @@ def cache_folder(folder: str | None) -> Iterator[Check]:
     from seqmatte.report import counted, size_text
 
     cache = Cache(folder)
-    reason = _unwritable(cache.root)
+    reason = unwritable(cache.root)
     if reason:
         advice = "name another folder with --cache, in the preferences, or in SEQMATTE_HOME"
         yield Check("cache", "problem", f"{cache.root} cannot be written: {reason}", advice)
@@ -216,12 +217,12 @@ def _version(distribution: str) -> str:
         return ""
 
 
-def _unwritable(folder: Path) -> str:
-    """Why nothing can be written there; empty when it can."""
+def unwritable(folder: Path) -> str:
+    """Why nothing can be written in a folder, which is made if it is missing; empty when it can."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"seqmatte")
     except OSError as error:
-        return error.strerror or str(error)
+        return system_words(error)
     return ""

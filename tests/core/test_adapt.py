@@ -264,6 +264,13 @@ def test_run_again_with_the_same_guides_the_better_weights_stay(tiny_shot, tmp_p
     assert stamp() != second
 
 
+def test_a_folder_that_cannot_be_written_is_told_of_before_the_minutes_that_adapting_takes(tiny_shot, tmp_path):
+    (tmp_path / "shot.json").write_text(tiny_shot.shot(1).to_json())
+    (tmp_path / "adapted").write_text("a file")
+    with pytest.raises(OutputError, match="the weights could not be written: a file stands where its folder"):
+        adapt_shot.adapt_shot(tmp_path / "shot.json", tmp_path / "adapted", 600.0, Device("cpu"))
+
+
 def test_a_shot_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(ShotError, match=r"nothing\.json"):
         adapt_shot.adapt_shot(tmp_path / "nothing.json", tmp_path, 0.0, Device("cpu"))

@@ -1,6 +1,7 @@
 """What the command line refuses, and with which words: before anything is computed or written over."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import OpenImageIO as oiio
@@ -224,6 +225,26 @@ def test_training_nothing_is_wrong_usage(capsys):
     assert "see: seqmatte train --help" in told
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("hstsg-compact --minutes nan", "argument --minutes: nan: more than 0 minutes"),
+        ("hstsg-compact --minutes 0", "argument --minutes: 0: more than 0 minutes"),
+        ("--shot shot.json --minutes -3", "argument --minutes: -3: more than 0 minutes"),
+        ("hstsg-compact --steps -1", "argument --steps: -1: a whole number from 1"),
+        ("hstsg-compact --batch 0", "argument --batch: 0: a whole number from 1"),
+        ("hstsg-compact --seed 99999999999999", "argument --seed: 99999999999999: a whole number from 0"),
+        ("banana", "argument NETWORK: invalid choice: 'banana' (choose from 'amm', "),
+    ],
+)
+def test_a_training_of_no_length_or_of_no_network_is_wrong_usage(words, said, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run("train", *words.split(), "--out", tmp_path / "run")
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_what_the_system_refuses_is_a_sentence_with_an_exit_code(tmp_path, capsys):
     (tmp_path / "file").touch()
     assert run("sample", tmp_path / "file" / "shot", "--frames", 2) == 10
@@ -276,3 +297,10 @@ def test_a_graph_that_cannot_be_written_is_told_before_the_exporter_works_for_mi
     (tmp_path / "graphs").write_text("a file")
     assert run("export", "hstsg-compact", "--out", tmp_path / "graphs" / "net.onnx") == 10
     assert "the graph cannot be written: a file stands where its folder should be" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="the one folder that even root may not write to")
+def test_a_graph_for_a_read_only_folder_is_refused_before_the_exporter_works_for_minutes(capsys, monkeypatch):
+    monkeypatch.setattr("seqmatte.onnx_export.write", lambda *_: pytest.fail("it worked for minutes"))
+    assert run("export", "refiner", "--out", "/proc/net.onnx") == 10
+    assert "the graph cannot be written" in capsys.readouterr().err

@@ -268,3 +268,61 @@ def test_the_shipped_networks_keep_to_their_sizes():
 
     assert count(hstsg_compact.build()) < 6_000_000
     assert count(refiner.build()) < 1_100_000
+
+
+def test_a_run_that_has_ended_says_so_and_how_it_would_go_on(tiny, tmp_path):
+    train.train(settings(tmp_path, steps=2), say=lambda line: None)
+    said = []
+    train.train(settings(tmp_path, steps=2), said.append)
+    assert said == ["this run has ended, at step 2 of a course of 2; it goes on where --steps asks for more"]
+    train.train(settings(tmp_path, steps=3), said.append)
+    assert said[1] == "goes on at step 2 of 3"
+
+
+def test_a_run_of_another_network_is_not_gone_on_with_nor_written_over(tiny, tmp_path, monkeypatch):
+    train.train(settings(tmp_path, steps=1), say=lambda line: None)
+    held = (tmp_path / "checkpoint.pt").read_bytes()
+    other = replace(stages.COURSES["tiny"], build=lambda: refiner.build((8, 8, 8, 16)))
+    monkeypatch.setitem(stages.COURSES, "tiny", other)
+    with pytest.raises(OutputError, match=r"a run of another network is kept here .* --out .*checkpoint\.pt"):
+        train.train(settings(tmp_path, steps=2), say=lambda line: None)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == held
+
+
+def test_weights_that_no_run_can_go_on_from_are_not_written_over_as_those_adapted_to_a_shot(tiny, tmp_path):
+    checkpoints.export(tiny_network(), tmp_path / "weights", {"shot": "subject of plate.####.exr"})
+    with pytest.raises(OutputError, match=r"would be written over; name another folder with --out"):
+        train.train(settings(tmp_path), say=lambda line: None)
+
+
+def test_a_folder_that_cannot_be_written_is_told_of_before_the_first_step(tiny, tmp_path):
+    (tmp_path / "run").write_text("a file")
+    said = []
+    with pytest.raises(OutputError, match="cannot write: a file stands where its folder should be"):
+        train.train(settings(tmp_path / "run", steps=1, check_every=1), said.append)
+    assert said == []
+
+
+@pytest.mark.parametrize("left", [4, 3000])
+def test_broken_weights_begin_no_run_and_are_named(tiny, tmp_path, left):
+    checkpoints.export(tiny_network(), tmp_path / "cut", {})
+    file = tmp_path / "cut.safetensors"
+    file.write_bytes(file.read_bytes()[:left])
+    with pytest.raises(WeightsError, match=r"this is not a file of weights: .*cut\.safetensors"):
+        train.train(settings(tmp_path / "run", begin=str(file)), say=lambda line: None)
+
+
+def test_weights_of_another_width_are_refused_by_their_shapes(tmp_path):
+    checkpoints.export(refiner.build((8, 8, 8, 16)), tmp_path / "wide", {})
+    with pytest.raises(WeightsError, match=r"weights for another network; .* is \[.*\], not \["):
+        checkpoints.restore(tiny_network(), tmp_path / "wide")
+
+
+def test_a_checkpoint_that_was_cut_is_answered_in_one_plain_sentence(tiny, tmp_path):
+    train.train(settings(tmp_path, steps=1), say=lambda line: None)
+    file = tmp_path / "checkpoint.pt"
+    for left in (5000, 0):
+        file.write_bytes(file.read_bytes()[:left])
+        with pytest.raises(WeightsError, match="cannot be read; begin anew in another folder") as refused:
+            train.train(settings(tmp_path, steps=2), say=lambda line: None)
+        assert "\n" not in str(refused.value)

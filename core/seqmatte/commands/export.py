@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqmatte import networks
+from seqmatte.doctor import unwritable
 from seqmatte.errors import OutputError
 from seqmatte.file_faults import system_words
 
@@ -49,9 +50,10 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or Path(f"{args.name}.onnx")
     options = dict(_option(text) for text in args.option)
     onnx_export.refuse_strange(args.name, network, options)
+    # Before the minutes that the exporter takes.
+    if reason := unwritable(out.absolute().parent):
+        raise OutputError(f"the graph cannot be written: {reason}", path=out)
     try:
-        # Before the minutes that the exporter takes.
-        out.absolute().parent.mkdir(parents=True, exist_ok=True)
         _write(onnx_export.graph_of(args.name, network, options), out)
     except OSError as error:
         raise OutputError(f"the graph cannot be written: {system_words(error)}", path=out) from error

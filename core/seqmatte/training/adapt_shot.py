@@ -13,6 +13,7 @@ from torch import Tensor
 from seqlink.shot import Shot
 from seqmatte import shot_file, weights
 from seqmatte.device import Device
+from seqmatte.doctor import unwritable
 from seqmatte.errors import GuideError, OutputError, ShotError, WeightsError
 from seqmatte.keys import FileDigests
 from seqmatte.layer import Layer
@@ -113,6 +114,8 @@ def _refuse_others(out: Path, shot: Shot) -> None:
     found = out / "weights.safetensors"
     if found.exists() and weights.card_beside(found).get("shot") != _named(shot):
         raise OutputError(f"these are not weights of this shot and would be written over: {advice}", path=found)
+    if reason := unwritable(out):
+        raise OutputError(f"the weights could not be written: {reason}", path=out)
 
 
 def frames_of(shot: Shot, source: Source, device: torch.device) -> tuple[dict[int, Tensor], dict[int, Tensor]]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from seqmatte.errors import SeqmatteError, WeightsError
+from seqmatte.errors import WeightsError
 from seqmatte.training import checkpoints
 from seqmatte.training.settings import Settings
 from seqmatte.weights import SHIPPED
@@ -46,7 +46,7 @@ def _commit() -> str:
 def begun(settings: Settings, end: int, network: nn.Module, kept: nn.Module) -> tuple[int, float]:
     """Step and seconds of the weights that the run begins with, which are put into both networks.
 
-    end: the course's last step. Raises WeightsError, and SeqmatteError where nothing is left to be learnt.
+    end: the course's last step. Raises WeightsError, also where nothing is left to be learnt.
     """
     path = SHIPPED / settings.name if settings.begin == "shipped" else Path(settings.begin)
     for one in (network, kept):
@@ -57,7 +57,7 @@ def begun(settings: Settings, end: int, network: nn.Module, kept: nn.Module) -> 
     except (OSError, ValueError, KeyError) as error:
         raise WeightsError(f"these weights' card does not tell steps and hours: {error}", path=path) from error
     if step >= end:
-        raise SeqmatteError(
-            f"these weights have learnt {step} steps and the course has {end}; ask for more", field="steps"
+        raise WeightsError(
+            f"these weights have learnt {step} steps and the course has {end}; ask for more with --steps", path=path
         )
     return step, 3600 * hours

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqmatte.errors import WeightsError
+from seqmatte.errors import OutputError, WeightsError
 from seqmatte.file_faults import write_whole
+from seqmatte.recognition import differences
+from seqmatte.weights import read
 
 
 def average(kept: nn.Module, network: nn.Module, keep: float) -> None:
@@ -40,10 +41,18 @@ def save(path: Path, **parts: Any) -> None:
 def load(path: Path) -> dict[str, Any]:
     """Reads a checkpoint of `save`. Raises WeightsError where it is not one."""
     try:
-        parts: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise WeightsError(f"this is not a checkpoint of a training run: {error}", path=path) from error
+        parts: dict[str, Any] = dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # torch has many kinds for a file that is cut
+        advice = "begin anew in another folder, --from its weights.safetensors if they are there"
+        raise WeightsError(f"this checkpoint of a training run cannot be read; {advice}", path=path) from error
     return parts
+
+
+def refuse_another_networks(path: Path, held: Mapping[str, Tensor], network: nn.Module) -> None:
+    """Raises OutputError for a checkpoint of another network, whose run this one would write over."""
+    if differences(_shapes(network), held):
+        advice = "name a folder of its own with --out"
+        raise OutputError(f"a run of another network is kept here and would be written over; {advice}", path=path)
 
 
 def export(network: nn.Module, path: Path, card: Mapping[str, Any]) -> None:
@@ -70,16 +79,18 @@ def _shrunk(name: str, value: Tensor) -> Tensor:
 def restore(network: nn.Module, path: Path) -> nn.Module:
     """Loads PATH.safetensors of `export` into the network and gives it back, ready to run.
 
-    Raises WeightsError where the file is missing or made for another network.
+    Raises WeightsError where the file is missing, broken or made for another network.
     """
-    from safetensors.torch import load_file
-
     weights = path.with_suffix(".safetensors")
     if not weights.is_file():
         raise WeightsError("there are no weights here", path=weights)
-    found = {name: value.float() for name, value in load_file(str(weights)).items()}
-    missing = [n for n in network.state_dict() if n not in found and "num_batches" not in n]
-    if missing or set(found) - set(network.state_dict()):
-        raise WeightsError(f"weights for another network; missing {missing[:3]}", path=weights)
+    found = {name: value.float() for name, value in read(str(weights)).items()}
+    wanted = {name: shape for name, shape in _shapes(network).items() if "num_batches" not in name}
+    if other := differences(wanted, found):
+        raise WeightsError(f"weights for another network; {'; '.join(other)}", path=weights)
     network.load_state_dict(found, strict=False)
     return network.eval()
+
+
+def _shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in network.state_dict().items()}

@@ -62,7 +62,13 @@ def walk(settings: Settings, say: Say, stop: Callable[[], bool]) -> nn.Module:
     step, seconds = card.begun(settings, course.steps, network, kept) if settings.begin else (0, 0.0)
     if (folder / "checkpoint.pt").is_file():
         step, seconds = _resume(folder / "checkpoint.pt", network, kept, optimiser)
+        if rank == 0:
+            say(f"goes on at step {step} of {course.steps}" if step < course.steps else _ended(step, course.steps))
+    else:
+        _refuse_others(folder)
     curve = [r for r in sheet.read_curve(folder / "curve.jsonl") if r["step"] <= step]
+    if rank == 0:
+        _write_curve(folder, curve)  # a folder that cannot be written is told of before there is work to lose
     check = unseen(course, settings.check_seed, folder) if rank == 0 else None
     began = saved = time.monotonic()
     order = Order(settings.seed, settings.shown, settings.batch, rank, world, folder)
@@ -208,6 +214,7 @@ def _asked_to_stop() -> Iterator[Callable[[], bool]]:
 
 def _resume(path: Path, network: nn.Module, kept: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, float]:
     parts = checkpoints.load(path)
+    checkpoints.refuse_another_networks(path, parts["network"], network)
     network.load_state_dict(parts["network"])
     kept.load_state_dict(parts["kept"])
     optimiser.load_state_dict(parts["optimiser"])
@@ -232,8 +239,22 @@ def _save(
         step=step,
         seconds=seconds,
     )
-    write_whole(folder / "curve.jsonl", "".join(json.dumps(record) + "\n" for record in curve).encode())
+    _write_curve(folder, curve)
     checkpoints.export(kept, folder / "weights", card.written(settings, step, seconds, curve))
+
+
+def _write_curve(folder: Path, curve: list[dict[str, float]]) -> None:
+    write_whole(folder / "curve.jsonl", "".join(json.dumps(record) + "\n" for record in curve).encode())
+
+
+def _refuse_others(folder: Path) -> None:
+    if (folder / "weights.safetensors").exists():
+        why = "these weights are no run's that could go on, and would be written over; name another folder with --out"
+        raise OutputError(why, path=folder / "weights.safetensors")
+
+
+def _ended(step: int, steps: int) -> str:
+    return f"this run has ended, at step {step} of a course of {steps}; it goes on where --steps asks for more"
 
 
 def run(args: argparse.Namespace) -> int:
