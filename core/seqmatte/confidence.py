@@ -73,3 +73,11 @@ def blank(encoded: Plane) -> bool:
 
     small = cv2.resize(encoded, (32, 32), interpolation=cv2.INTER_AREA)
     return bool(np.ptp(small, axis=(0, 1)).max() < _SEEN)
+
+
+def unseen(encoded: Plane, drawn: Plane) -> bool:
+    """Whether an encoded picture shows nothing where a guide says that the subject is, as in a dip to black."""
+    inside = drawn > 0.5
+    if not blank(encoded) or not 0 < inside.mean() < 1:
+        return False
+    return bool(np.abs(encoded[inside].mean(0) - encoded[~inside].mean(0)).max() < _SEEN)

@@ -211,6 +211,9 @@ class Engine:
         if float(facts.get("clean", 1)) < _STRANGE:
             said = "the clean plate looks unlike the plate around the subject and is hardly used"
             self._listener(Warning(f"{said}; conform its exposure and framing", frame))
+        if "unseen" in facts:
+            said = "the guide lies where nothing of the subject can be seen, and other frames go by it"
+            self._listener(Warning(f"{said}; draw it on the nearest frame that shows the subject instead", frame))
         if "clipped" in facts:
             said = f"{facts['clipped']} values beyond what half floats hold were clipped"
             self._listener(Warning(f"{said}; --set refine.depth=float keeps them", frame))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from seqmatte import exr, recipe
+from seqmatte.confidence import unseen
 from seqmatte.device import Device
 from seqmatte.errors import Cancelled
 from seqmatte.layer import Layer, mixed
@@ -144,9 +145,23 @@ class Walker:
     def _headed(self, method: Method, frame: int, made: Layer) -> Layer:
         """With the plate's windows and metadata, where it is as large, and facts of how it was made."""
         plate = self._sources.layer("plate", frame, "scene")
-        facts = {**made.facts, **_sickness(plate), "method": f"{method.name} {method.version}"}
+        facts = {
+            **made.facts,
+            **_sickness(plate),
+            **self._blindness(method, frame),
+            "method": f"{method.name} {method.version}",
+        }
         as_large = plate is not None and (plate.width, plate.height) == (made.width, made.height)
         return replace(made, header=plate.header if plate and as_large else None, facts=facts)
+
+    def _blindness(self, method: Method, frame: int) -> dict[str, float | int | str]:
+        """Of a finished frame: the fact "unseen" where its guide lies on a plate that does not show the subject."""
+        guided = frame in self._plan.guided and self._plan.needs_guide() and method.makes == self._plan.final
+        guide = self._sources.layer("guide", frame) if guided else None
+        plate = self._sources.layer("plate", frame, "encoded") if guided else None
+        if guide is None or plate is None:
+            return {}
+        return {"unseen": 1} if unseen(plate.pixels, guide.pixels[..., 0]) else {}
 
     def _shelve(self, method: Method, key: str, made: Layer) -> Layer:
         half = tuple(getattr(method, "half", ()))

@@ -57,3 +57,11 @@ def test_only_a_picture_in_which_nothing_varies_is_blank():
     grey = np.full((100, 180, 3), 0.4, np.float32)
     assert confidence.blank(grey)
     assert not confidence.blank(grey + 0.05 * disc(180, 40)[:100, :, None])
+
+
+def test_a_guide_says_something_of_a_plain_picture_that_shows_a_small_subject():
+    drawn, plain = disc(400, 4), np.full((400, 400, 3), 0.4, np.float32)
+    shown = plain + 0.2 * drawn[..., None]
+    assert confidence.blank(shown)
+    assert confidence.unseen(plain, drawn)
+    assert not confidence.unseen(shown, drawn)

@@ -5,8 +5,12 @@ import numpy as np
 import pytest
 
 from seqmatte import guide
+from seqmatte.cache import Cache
+from seqmatte.engine import Engine
+from seqmatte.events import Warning
 from seqmatte.layer import Layer
 from seqmatte.methods.guide_flow import GuideFlow
+from shots import write_picture, write_tiny_shot
 from shots_hard import moving_disc
 
 
@@ -187,3 +191,15 @@ def test_where_two_walks_that_meet_contradict_each_other_nothing_is_sure(channel
     assert apart["alpha"].max() == 0.5
     assert apart["confidence"].max() == 0
     assert "trimap" not in channels or (apart["trimap"] == 0.5).all()
+
+
+def test_a_guide_on_a_frame_of_a_dip_to_black_is_warned_of_each_time(tmp_path):
+    tiny = write_tiny_shot(tmp_path / "shot", count=3)
+    write_picture(tiny.plate.path(3), np.zeros((48, 64, 3)), ("R", "G", "B"), tiny.header)
+    shot = tiny.shot(1, 3, recipe="flow-closed-form")
+    for _ in range(2):
+        told = []
+        list(Engine(shot, Cache(tmp_path / "cache"), listener=told.append).render())
+        warned = [event for event in told if isinstance(event, Warning)]
+        assert [event.frame for event in warned] == [3]
+        assert "draw it on the nearest frame that shows the subject" in warned[0].message
