@@ -91,3 +91,26 @@ def test_rows_that_were_kept_are_not_measured_again(tmp_path, capsys):
 def test_a_network_that_there_is_not_is_refused_with_the_known_ones(capsys):
     assert cli.main(["bench", "--networks", "rvn"]) != 0
     assert "there is no such network; known: amm" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("held", ["junk", "[1]", '{"event": "result"}', json.dumps(ROW) + '\n{"network": "re'])
+def test_a_file_of_other_things_is_no_file_to_keep_rows_in_and_stays_as_it_is(held, tmp_path, capsys):
+    kept = tmp_path / "rows.jsonl"
+    kept.write_text(held)
+    assert cli.main(["bench", "--networks", "refiner", "--sizes", "64x48", "--keep", str(kept)]) == 3
+    assert f"--keep {kept}: this file holds other things than rows" in capsys.readouterr().err
+    assert kept.read_text() == held
+
+
+def test_rows_that_could_not_be_kept_are_not_measured(tmp_path, capsys):
+    assert cli.main(["bench", "--networks", "refiner", "--keep", str(tmp_path / "no" / "rows.jsonl")]) == 10
+    told = capsys.readouterr()
+    assert "the rows cannot be kept: the folder does not exist" in told.err
+    assert told.out == ""
+
+
+@pytest.mark.parametrize("limit", ["0", "nan", "-5", "inf"])
+def test_a_limit_of_no_time_is_wrong_usage(limit, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["bench", "--networks", "refiner", f"--limit={limit}"])
+    assert f"argument --limit: {limit}: more than 0 seconds" in capsys.readouterr().err

@@ -7,8 +7,14 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqmatte.commands.shot_arguments import add_device_argument
+from seqmatte.errors import OutputError
+from seqmatte.file_faults import system_words
+
+if TYPE_CHECKING:
+    from seqmatte.network_timing import Row
 
 EPILOG = """\
 examples:
@@ -45,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--networks", nargs="?", const="", metavar="NAMES", help="time the networks instead: all, or these, as rvm,gca"
     )
     parser.add_argument("--sizes", default="512x512,1920x1080", metavar="SIZES", help="of the networks' frames")
-    parser.add_argument("--limit", type=float, default=60.0, metavar="SECONDS", help="for a network at a size")
+    parser.add_argument("--limit", type=_seconds, default=60.0, metavar="SECONDS", help="for a network at a size")
     parser.add_argument(
         "--clock",
         choices=("wall", "cpu"),
@@ -55,6 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", type=Path, metavar="FILE", help="rows as JSON, one a line; goes on from those there")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.epilog = EPILOG
+
+
+def _seconds(text: str) -> float:
+    if not 0 < float(text) <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text}: more than 0 seconds, as 60")
+    return float(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -74,7 +86,7 @@ def _networks(args: argparse.Namespace) -> None:
     names = tuple(name for name in args.networks.split(",") if name)
     _refuse_strange(names)
     sizes = tuple(size_from(text)[::-1] for text in args.sizes.split(","))
-    known = [json.loads(text) for text in _lines(args.keep)]
+    known = _kept(args.keep) if args.keep else []
     if not args.json:
         print(bench.head(), flush=True)
     for row in bench.measure(Asked(names, sizes, args.device, args.clock, args.limit), known):
@@ -84,8 +96,21 @@ def _networks(args: argparse.Namespace) -> None:
                 kept.write(json.dumps(row) + "\n")
 
 
-def _lines(path: Path | None) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines() if path and path.exists() else []
+def _kept(path: Path) -> list[Row]:
+    """The rows of an earlier run. Raises ValueError for a file that holds anything else, OutputError for one that
+    cannot be added to, before a row is measured.
+    """
+    try:
+        path.open("a", encoding="utf-8").close()
+    except OSError as error:
+        raise OutputError(f"the rows cannot be kept: {system_words(error)}", path=path) from error
+    try:
+        rows = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
+    except ValueError:
+        rows = [None]
+    if not all(isinstance(row, dict) and {"network", "size"} <= row.keys() for row in rows):
+        raise ValueError(f"--keep {path}: this file holds other things than rows of this command; name a new one")
+    return rows
 
 
 def _refuse_strange(names: tuple[str, ...]) -> None:
