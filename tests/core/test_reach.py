@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqmatte.reach import Chunked, FromKey, NearestKey, PerFrame, Span, meetings
+from unhurried import unhurried
 
 REACHES = [
     PerFrame(),
@@ -19,6 +20,7 @@ REACHES = [
 
 
 @pytest.mark.parametrize("reach", REACHES, ids=str)
+@unhurried
 @given(first=st.integers(-50, 1001), length=st.integers(1, 60), data=st.data())
 def test_every_frame_lies_in_exactly_one_span(reach, first, length, data):
     frames = range(first, first + length)
@@ -27,6 +29,7 @@ def test_every_frame_lies_in_exactly_one_span(reach, first, length, data):
     assert sorted(frame for span in spans for frame in span.frames) == list(frames)
 
 
+@unhurried
 @given(first=st.integers(-50, 1001), length=st.integers(1, 60), far=st.integers(0, 6), data=st.data())
 def test_walks_that_meet_share_the_frames_about_the_middle_and_no_guided_one(first, length, far, data):
     frames = range(first, first + length)
@@ -112,6 +115,7 @@ def simply_met(frame, spans):
     return [next(span for span in spans if frame in span.frames), *coming[:1]]
 
 
+@unhurried
 @given(
     frames=st.sets(st.integers(-30, 60), min_size=1, max_size=70),
     guides=st.integers(0, 3),

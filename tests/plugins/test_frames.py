@@ -3,8 +3,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlink import FramePath, FrameRange
+from unhurried import unhurried
 
 
+@unhurried
 @given(st.lists(st.integers(-2000, 2000), max_size=40))
 def test_a_range_reads_back_what_it_prints(frames):
     made = FrameRange(frames)

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from seqlink import wire
 from seqmatte import errors
+from unhurried import unhurried
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -19,6 +20,7 @@ MESSAGES = (
 )
 
 
+@unhurried
 @given(MESSAGES)
 def test_every_message_comes_back_from_its_line_equal(message):
     line = wire.written(message)
@@ -26,6 +28,7 @@ def test_every_message_comes_back_from_its_line_equal(message):
     assert wire.read(line) == message
 
 
+@unhurried
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_message_or_a_wire_error(line):
     try:
