@@ -1,13 +1,14 @@
 """The second runtime: graphs written as ONNX and run by onnxruntime through the same methods."""
 
 import argparse
+import shutil
 import sys
 
 import numpy as np
 import pytest
 import torch
 
-from seqmatte import cli, networks, runtime, weights
+from seqmatte import cli, networks, onnx_export, runtime, weights
 from seqmatte.cache import Cache
 from seqmatte.device import Device
 from seqmatte.engine import Engine
@@ -17,37 +18,26 @@ from seqmatte.method import View
 from seqmatte.methods.rvm import Rvm, RvmParams
 from seqmatte.networks import graphs
 from seqmatte.networks.examples import picture
+from seqmatte.networks.part import Part
+from shared_graphs import OPTIONS
 from shots import write_tiny_shot
 
-# What methods and errors are tried with here; test_networks.py writes every network.
-WRITTEN = {"refiner": {}, "rvm": {"detail": 0.5}}
 
-
-@pytest.fixture(scope="module")
-def stocked(tmp_path_factory):
-    """Files of weights by network, and a user's folder that graphs are written to."""
-    folder = tmp_path_factory.mktemp("runtime")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("SEQMATTE_HOME", str(folder / "home"))
-    files = {}
-    for name in WRITTEN:
-        torch.manual_seed(5)
-        network = networks.build(name)
-        if name == "refiner":
-            torch.nn.init.normal_(network.leave.weight, std=0.05)
-        files[name] = str(folder / f"{name}.pth")
-        torch.save(network.state_dict(), files[name])
-    yield files
-    patch.undo()
+@pytest.fixture
+def stocked(shared_graphs):
+    """Files of weights by network, in a user's folder that has their graphs or will."""
+    return {name: shared_graphs.weights(name).path for name in ("refiner", "rvm")}
 
 
 def opened(stocked, name, kind, **more):
     found = weights.find(name, override=stocked[name])
-    return runtime.opened(found, Device("cpu"), kind, options=WRITTEN[name], **more)
+    return runtime.opened(found, Device("cpu"), kind, options=OPTIONS[name], **more)
 
 
 @pytest.mark.parametrize("kind", runtime.RUNTIMES)
-def test_the_threads_that_a_machine_allows_change_no_bit_of_the_default_recipe(tmp_path, kind):
+def test_the_threads_that_a_machine_allows_change_no_bit_of_the_default_recipe(tmp_path, kind, shared_graphs):
+    for name in ("hstsg-compact", "refiner") if kind == "onnx" else ():
+        shared_graphs.written(name)
     tiny = write_tiny_shot(tmp_path / "shot", width=320, height=200, count=2)
     made, before = [], torch.get_num_threads()
     try:
@@ -61,7 +51,9 @@ def test_the_threads_that_a_machine_allows_change_no_bit_of_the_default_recipe(t
     assert made[0] == made[1]
 
 
-def test_a_method_walks_alike_in_both_runtimes_from_a_graph_that_is_written_once(stocked):
+def test_a_method_walks_alike_in_both_runtimes_from_a_graph_that_is_written_once(stocked, shared_graphs, monkeypatch):
+    shared_graphs.written("rvm")
+    monkeypatch.setattr(onnx_export, "write", lambda *_: pytest.fail("it was written again"))
     plates = [Layer(picture(3, 48, 64, seed)[0].permute(1, 2, 0).numpy().copy(), ("R", "G", "B")) for seed in range(3)]
     made = {}
     for kind in runtime.RUNTIMES:
@@ -75,28 +67,37 @@ def test_a_method_walks_alike_in_both_runtimes_from_a_graph_that_is_written_once
         made[f"{kind} key"] = method.weights_digest
     np.testing.assert_allclose(made["onnx"], made["torch"], atol=1e-4)
     assert made["onnx key"] != made["torch key"]
-    from seqmatte.keys import home
-
-    written = sorted((home() / "onnx").iterdir())
-    opened(stocked, "rvm", "onnx")
-    assert sorted((home() / "onnx").iterdir()) == written
 
 
-def test_a_graph_whose_file_is_damaged_is_written_again(stocked, tmp_path, monkeypatch):
+def halved():
+    """A graph that is soon written."""
+    network = torch.nn.Conv2d(3, 1, 3)
+    return Part(network, lambda x: (network(x) / 2,), ("plate",), ("half",), lambda h, w: (picture(3, h, w),))
+
+
+@pytest.mark.parametrize("left", [0, 1000])
+def test_a_graph_whose_file_is_damaged_is_written_again(tmp_path, left):
+    graph = onnx_export.Graph(halved(), tmp_path / "half.onnx")
+    whole = graph.file().read_bytes()
+    graph.place.write_bytes(whole[:left])
+    assert graph.file().stat().st_size == pytest.approx(len(whole), rel=0.01)
+    plate = picture(3, 24, 40)
+    (half,) = runtime.session(graph.place, "CPUExecutionProvider").run(None, {"plate": plate.numpy()})
+    torch.testing.assert_close(torch.from_numpy(half), graph.part(plate)[0].detach())
+
+
+def test_a_network_is_opened_from_its_damaged_graph_written_again(stocked, shared_graphs, tmp_path, monkeypatch):
+    (graph,) = shared_graphs.written("refiner")[1].values()
+    folder = tmp_path / "onnx"
+    folder.mkdir()
+    (folder / graph.place.name).write_bytes(graph.place.read_bytes()[:1000])
+    shutil.copy(graph.place.with_suffix(".sha256"), folder)
     monkeypatch.setenv("SEQMATTE_HOME", str(tmp_path))
     opened(stocked, "refiner", "onnx")
-    (graph,) = (tmp_path / "onnx").glob("*.onnx")
-    whole = graph.read_bytes()
-    for left in (0, 1000):
-        graph.write_bytes(whole[:left])
-        opened(stocked, "refiner", "onnx")
-        assert graph.stat().st_size == pytest.approx(len(whole), rel=0.01)
+    assert (folder / graph.place.name).stat().st_size == pytest.approx(graph.place.stat().st_size, rel=0.01)
 
 
 def test_results_of_a_graph_have_other_keys_where_another_exporter_wrote_it(stocked, monkeypatch):
-    from seqmatte import onnx_export
-    from seqmatte.methods.rvm import Rvm
-
     def digest():
         method = Rvm(Rvm.Params())
         method.weights, method.runtime = weights.find("rvm", override=str(stocked["rvm"])), "onnx"
