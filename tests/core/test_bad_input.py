@@ -14,23 +14,12 @@ import pytest
 from seqlink.frames import FramePath
 from seqlink.shot import Colour, Guide
 from seqmatte.errors import ColourError, GuideError, PlateError
-from seqmatte.keys import FileDigests
 from seqmatte.layer import Header
 from seqmatte.plate_files import read_plate
 from seqmatte.source import Source
 from shots import random_picture, write_picture, write_tiny_shot, write_with_oiio
 
-
-@pytest.fixture
-def digests(tmp_path):
-    made = FileDigests(tmp_path / "digests.sqlite")
-    yield made
-    made.close()
-
-
-@pytest.fixture(autouse=True)
-def no_studio_config(monkeypatch):
-    monkeypatch.delenv("OCIO", raising=False)
+pytestmark = pytest.mark.usefixtures("no_studio_config")
 
 
 def spoiled(path, how):
