@@ -103,11 +103,12 @@ class GuideFlow:
     def step(self, state: Walk, view: View) -> tuple[Walk, Layer]:
         if view.frame == state.frame:
             return state, _placed(state, view, guided=True)
+        plate = _small(view)
         if view.get("guide") is not None:
-            walk = _begun(view, _small(view), self._band(view), state.memory)
+            walk = _begun(view, plate, self._band(view), state.memory)
             return walk, _placed(walk, view, guided=True)
-        if not _unseen(state, _small(view)):
-            walk = _carried(state, view)
+        if not _unseen(state, plate):
+            walk = _carried(state, view, plate)
             return walk, _placed(walk, view, guided=False)
         walk = replace(state, frame=view.frame, ahead=_looked_ahead(state, view), age=state.age + 1)
         held = _placed(walk, view, guided=False)
@@ -179,9 +180,9 @@ def _begun(view: View, plate: Plane, band: Band, memory: Memory) -> Walk:
     return Walk(view.frame, plate, found, confidence, behind, memory, none, 0, awaited.alpha, expectation.usually(kind))
 
 
-def _carried(last: Walk, view: View) -> Walk:
+def _carried(last: Walk, view: View, plate: Plane) -> Walk:
     """One frame further."""
-    plate, ahead = _small(view), _looked_ahead(last, view)
+    ahead = _looked_ahead(last, view)
     solid = (last.band.trimap() == 1).astype(np.float32)
     way = propagation.motion(plate, last.plate, np.maximum(last.band.alpha, last.band.unknown), solid)
     alpha, subject, ground = propagation.expected(last.band, way)
