@@ -48,11 +48,17 @@ def load(path: Path) -> dict[str, Any]:
     return parts
 
 
-def refuse_another_networks(path: Path, held: Mapping[str, Tensor], network: nn.Module) -> None:
-    """Raises OutputError for a checkpoint of another network, whose run this one would write over."""
-    if differences(_shapes(network), held):
+def resume(path: Path, network: nn.Module, kept: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, float]:
+    """Puts a run's state into what it trains; its step and seconds. Raises WeightsError for a file that cannot be read,
+    and OutputError for a run of another network, which this one would write over."""
+    parts = load(path)
+    if differences(_shapes(network), parts["network"]):
         advice = "name a folder of its own with --out"
         raise OutputError(f"a run of another network is kept here and would be written over; {advice}", path=path)
+    network.load_state_dict(parts["network"])
+    kept.load_state_dict(parts["kept"])
+    optimiser.load_state_dict(parts["optimiser"])
+    return int(parts["step"]), float(parts["seconds"])
 
 
 def export(network: nn.Module, path: Path, card: Mapping[str, Any]) -> None:

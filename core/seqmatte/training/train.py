@@ -59,13 +59,9 @@ def walk(settings: Settings, say: Say, stop: Callable[[], bool]) -> nn.Module:
     kept = copy.deepcopy(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1.0, weight_decay=settings.weight_decay, betas=(0.9, 0.99))
     folder = settings.folder
-    step, seconds = card.begun(settings, course.steps, network, kept) if settings.begin else (0, 0.0)
-    if (folder / "checkpoint.pt").is_file():
-        step, seconds = _resume(folder / "checkpoint.pt", network, kept, optimiser)
-        if rank == 0:
-            say(f"goes on at step {step} of {course.steps}" if step < course.steps else _ended(step, course.steps))
-    else:
-        _refuse_others(folder)
+    step, seconds = _started(settings, course.steps, network, kept, optimiser)
+    if rank == 0 and (folder / "checkpoint.pt").is_file():
+        say(f"goes on at step {step} of {course.steps}" if step < course.steps else _ended(step, course.steps))
     curve = [r for r in sheet.read_curve(folder / "curve.jsonl") if r["step"] <= step]
     if rank == 0:
         _write_curve(folder, curve)  # a folder that cannot be written is told of before there is work to lose
@@ -212,13 +208,15 @@ def _asked_to_stop() -> Iterator[Callable[[], bool]]:
             signal.signal(kind, handler)
 
 
-def _resume(path: Path, network: nn.Module, kept: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, float]:
-    parts = checkpoints.load(path)
-    checkpoints.refuse_another_networks(path, parts["network"], network)
-    network.load_state_dict(parts["network"])
-    kept.load_state_dict(parts["kept"])
-    optimiser.load_state_dict(parts["optimiser"])
-    return int(parts["step"]), float(parts["seconds"])
+def _started(
+    settings: Settings, steps: int, network: nn.Module, kept: nn.Module, optimiser: torch.optim.Optimizer
+) -> tuple[int, float]:
+    """Step and seconds at which the run goes on, or with what it begins, put into the networks."""
+    checkpoint = settings.folder / "checkpoint.pt"
+    if checkpoint.is_file():
+        return checkpoints.resume(checkpoint, network, kept, optimiser)
+    _refuse_others(settings.folder)
+    return card.begun(settings, steps, network, kept) if settings.begin else (0, 0.0)
 
 
 def _save(
